@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * What a measurement must say about where it was made: processor, cores, NUMA nodes, instruction set, commit. */
+#include "bench/machine.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "ops/gemm.h"
+#include "ops/ops.h"
+
+/* "model name : AMD EPYC" on amd64; other architectures have no such line. */
+static void read_cpu(char *cpu, size_t bytes) {
+    snprintf(cpu, bytes, "unknown");
+    FILE *file = fopen("/proc/cpuinfo", "r");
+    if (!file) return;
+    char line[512];
+    while (fgets(line, sizeof line, file)) {
+        if (strncmp(line, "model name", 10) != 0) continue;
+        const char *value = strchr(line, ':');
+        if (!value) continue;
+        value += 1 + strspn(value + 1, " \t");
+        snprintf(cpu, bytes, "%.*s", (int)strcspn(value, "\n"), value);
+        break;
+    }
+    fclose(file);
+}
+
+static size_t count(hwloc_topology_t topology, hwloc_obj_type_t type) {
+    int n = hwloc_get_nbobjs_by_type(topology, type);
+    return n > 0 ? (size_t)n : 1;
+}
+
+int bench_machine_create(bench_machine *machine) {
+    *machine = (bench_machine){.isa = hl__isa_name(hl__isa_chosen()), .gemm = hl__gemm_kind(), .commit = BENCH_COMMIT};
+    read_cpu(machine->cpu, sizeof machine->cpu);
+    if (hwloc_topology_init(&machine->topology) != 0) return -1;
+    if (hwloc_topology_load(machine->topology) != 0) {
+        hwloc_topology_destroy(machine->topology);
+        return -1;
+    }
+    /* hwloc shows what the cpuset allows; an affinity mask (taskset) narrows it further. */
+    hwloc_bitmap_t allowed = hwloc_bitmap_alloc();
+    if (allowed && hwloc_get_cpubind(machine->topology, allowed, HWLOC_CPUBIND_PROCESS) == 0 &&
+        !hwloc_bitmap_iszero(allowed))
+        hwloc_topology_restrict(machine->topology, allowed, HWLOC_RESTRICT_FLAG_REMOVE_CPULESS);
+    hwloc_bitmap_free(allowed);
+    machine->cores = count(machine->topology, HWLOC_OBJ_CORE);
+    machine->threads = count(machine->topology, HWLOC_OBJ_PU);
+    machine->numa_nodes = count(machine->topology, HWLOC_OBJ_NUMANODE);
+    return 0;
+}
+
+void bench_machine_destroy(bench_machine *machine) {
+    if (machine->topology) hwloc_topology_destroy(machine->topology);
+    machine->topology = NULL;
+}
+
+void bench_machine_pin(const bench_machine *machine, size_t core) {
+    hwloc_obj_t object = hwloc_get_obj_by_type(machine->topology, HWLOC_OBJ_CORE, (unsigned)(core % machine->cores));
+    if (!object) return;
+    hwloc_bitmap_t one = hwloc_bitmap_dup(object->cpuset);
+    if (!one) return;
+    hwloc_bitmap_singlify(one);
+    hwloc_set_cpubind(machine->topology, one, HWLOC_CPUBIND_THREAD);
+    hwloc_bitmap_free(one);
+}

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * What a measurement must say about where it was made. */
+#ifndef HL_BENCH_MACHINE_H
+#define HL_BENCH_MACHINE_H
+
+#include <hwloc.h>
+#include <stddef.h>
+
+typedef struct bench_machine {
+    char cpu[128];
+    size_t cores;      /* that this process may use */
+    size_t threads;    /* hardware threads of these */
+    size_t numa_nodes; /* of these */
+    const char *isa;   /* instruction set of the operators' kernels */
+    const char *gemm;  /* what makes block products: libxsmm or portable */
+    const char *commit;
+    hwloc_topology_t topology;
+} bench_machine;
+
+/* 0, or -1 where the topology cannot be read. */
+int bench_machine_create(bench_machine *machine);
+void bench_machine_destroy(bench_machine *machine);
+
+/* Binds the calling thread to one hardware thread of core number `core` (modulo cores); best effort. */
+void bench_machine_pin(const bench_machine *machine, size_t core);
+
+#endif

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * The fp32 peak that every other measurement is compared with: the larger of an FMA loop and of a block product that
+ * stays in cache, one thread a core, all at once. */
+#ifndef HL_BENCH_PEAK_H
+#define HL_BENCH_PEAK_H
+
+#include "bench/machine.h"
+#include "bench/measure.h"
+
+typedef struct bench_peak_work {
+    const bench_machine *machine;
+    size_t threads;
+    size_t rounds; /* of each thread, set once so that a repetition takes some milliseconds */
+    bool product;  /* else the FMA loop */
+} bench_peak_work;
+
+enum { BENCH_PEAK_ONE_FMA, BENCH_PEAK_ONE_PRODUCT, BENCH_PEAK_ALL_FMA, BENCH_PEAK_ALL_PRODUCT, BENCH_N_PEAKS };
+
+/* Fills BENCH_N_PEAKS measurements and their contexts: one core and `threads` cores. False where no thread or memory
+ * was to be had. */
+bool bench_peak_prepare(const bench_machine *machine, size_t threads, bench_peak_work works[BENCH_N_PEAKS],
+                        bench_measurement measurements[BENCH_N_PEAKS]);
+
+/* GFLOP/s once they are measured, at the medians. */
+double bench_peak_one(const bench_measurement measurements[BENCH_N_PEAKS]);
+double bench_peak_all(const bench_measurement measurements[BENCH_N_PEAKS]);
+
+#endif

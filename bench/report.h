@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * What a command prints, and what it writes with --json: the same shape for every command, so that one script reads
+ * them all. */
+#ifndef HL_BENCH_REPORT_H
+#define HL_BENCH_REPORT_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "bench/machine.h"
+#include "bench/measure.h"
+
+/* {"bench", "options", "machine", "commit", "peak_gflops", "results": [{"what", "ms_min", "ms_median", "gflops",
+ * "fraction_of_peak"}, ...]}; results of task benches also have "ns_per_task" and "metg_ns". */
+typedef struct bench_report {
+    const char *bench;
+    const bench_machine *machine;
+    double peak_gflops;
+    json_t *options; /* owned by the report, as are the results */
+    json_t *results;
+} bench_report;
+
+/* Takes options. False where there is no memory. */
+bool bench_report_create(bench_report *report, const char *bench, const bench_machine *machine, json_t *options);
+void bench_report_destroy(bench_report *report);
+
+/* Appends a measured thing. peak: GFLOP/s that it is compared with. Returns the entry, borrowed, for further keys. */
+json_t *bench_report_add(bench_report *report, const bench_measurement *measurement, double peak);
+
+/* Prints the table of results with the machine above it. */
+void bench_report_print(const bench_report *report);
+
+/* Writes the file; path NULL: nothing to do. False, with words on stderr, where it cannot be written. */
+bool bench_report_write(const bench_report *report, const char *path);
+
+#endif

@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * The words behind a status. Functions of this example return an hl_status and write what went wrong into the caller's
+ * ner_error; only main prints it. */
+#ifndef NER_ERROR_H
+#define NER_ERROR_H
+
+#include "headloom/status.h"
+
+#define NER_ERROR_TEXT 320
+
+typedef struct ner_error {
+    char text[NER_ERROR_TEXT];
+} ner_error;
+
+/* Writes the words (error may be NULL) and returns the status, so that a caller can `return ner_fail(...)`. */
+hl_status ner_fail(ner_error *error, hl_status status, const char *format, ...) __attribute__((format(printf, 3, 4)));
+
+/* The words for memory that could not be had. */
+hl_status ner_fail_memory(ner_error *error);
+
+#endif

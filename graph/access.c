@@ -1,0 +1,262 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * Cells, groups of readers, regions and joins. Joins are made only where they save edges: between several writers and
+ * several readers, or several readers and several writers. */
+#include "graph/access.h"
+
+#include <assert.h>
+#include <string.h>
+
+#include "runtime/memory.h"
+
+/* ---- tasks ---- */
+
+void hl__wait_for(hl__linker *l, uint32_t task) {
+    if (task == HL__NONE || l->failed || l->mark[task] == l->n_tasks + 1) return;
+    l->mark[task] = l->n_tasks + 1;
+    if (!hl__grow(&l->before, &l->room_before, l->n_before, l->n_before + 1, sizeof *l->before)) l->failed = true;
+    else l->before[l->n_before++] = task;
+}
+
+uint32_t hl__link_task(hl__linker *l, hl__task *task, uint32_t lowest_level) {
+    uint32_t level = lowest_level, number;
+    for (size_t i = 0; i < l->n_before; i++) {
+        uint32_t least = l->level[l->before[i]] + (task->run ? 1 : 0);
+        if (least > level) level = least;
+    }
+    task->level = level;
+    if (l->failed || !hl__grow(&l->mark, &l->room_mark, l->n_tasks, l->n_tasks + 1, sizeof *l->mark) ||
+        !hl__grow(&l->level, &l->room_level, l->n_tasks, l->n_tasks + 1, sizeof *l->level) ||
+        hl__task_builder_add(l->builder, task, &number) != HL_OK) {
+        l->failed = true;
+        return HL__NONE;
+    }
+    assert(number == l->n_tasks);
+    l->mark[number] = 0;
+    l->level[number] = level;
+    for (size_t i = 0; i < l->n_before; i++)
+        if (hl__task_builder_edge(l->builder, l->before[i], number) != HL_OK) l->failed = true;
+    l->n_before = 0;
+    l->n_tasks++;
+    return number;
+}
+
+uint32_t hl__link_join(hl__linker *l) {
+    if (l->n_before == 0) return HL__NONE;
+    if (l->n_before == 1) {
+        l->n_before = 0;
+        uint32_t only = l->before[0];
+        l->mark[only] = 0;
+        return only;
+    }
+    hl__task join = {.name = l->join_name, .home = HL__NO_NODE};
+    l->n_joins++;
+    return hl__link_task(l, &join, 0);
+}
+
+/* ---- cells and regions ---- */
+
+/* Steps through the cells of a range; at holds the coordinates. */
+static bool next_cell(const hl__cells *cells, const hl_box *range, size_t at[HL_MAX_RANK], bool *started) {
+    if (!*started) {
+        *started = true;
+        memcpy(at, range->begin, sizeof range->begin);
+        return true;
+    }
+    for (size_t i = cells->rank; i-- > 0;) {
+        if (++at[i] < range->end[i]) return true;
+        at[i] = range->begin[i];
+    }
+    return false;
+}
+
+static hl__cell *cell_at(hl__linker *l, uint32_t base, const size_t at[HL_MAX_RANK]) {
+    const hl__cells *cells = &l->cells[base];
+    size_t index = 0;
+    for (size_t i = 0; i < cells->rank; i++) index = index * cells->count[i] + at[i];
+    return &l->cell[base][index];
+}
+
+static size_t hash(uint32_t base, const hl_box *range, size_t rank) {
+    uint64_t h = 1469598103934665603u ^ base;
+    for (size_t i = 0; i < rank; i++) {
+        h = (h ^ range->begin[i]) * 1099511628211u;
+        h = (h ^ range->end[i]) * 1099511628211u;
+    }
+    return (size_t)(h ^ h >> 29);
+}
+
+static void rehash(hl__linker *l) {
+    size_t n = l->n_buckets ? l->n_buckets * 2 : 1024;
+    uint32_t *buckets = hl__allocate(n, sizeof *buckets);
+    if (!buckets) {
+        l->failed = true;
+        return;
+    }
+    for (size_t i = 0; i < n; i++) buckets[i] = HL__NONE;
+    for (size_t r = 0; r < l->n_regions; r++) {
+        hl__region *at = &l->regions[r];
+        size_t bucket = hash(at->base, &at->range, l->cells[at->base].rank) % n;
+        at->next = buckets[bucket];
+        buckets[bucket] = (uint32_t)r;
+    }
+    hl__release(l->buckets);
+    l->buckets = buckets;
+    l->n_buckets = n;
+}
+
+/* The region of this box, made where it is new; NULL where there is no memory. Valid until the next call. */
+static hl__region *find_region(hl__linker *l, uint32_t base, const hl_box *range) {
+    if (l->n_regions >= l->n_buckets) rehash(l);
+    if (l->failed) return NULL;
+    size_t bucket = hash(base, range, l->cells[base].rank) % l->n_buckets;
+    for (uint32_t r = l->buckets[bucket]; r != HL__NONE; r = l->regions[r].next)
+        if (l->regions[r].base == base && memcmp(&l->regions[r].range, range, sizeof *range) == 0)
+            return &l->regions[r];
+    if (!hl__grow(&l->regions, &l->room_regions, l->n_regions, l->n_regions + 1, sizeof *l->regions)) {
+        l->failed = true;
+        return NULL;
+    }
+    hl__region *made = &l->regions[l->n_regions];
+    *made = (hl__region){.base = base,
+                         .range = *range,
+                         .next = l->buckets[bucket],
+                         .open = HL__NONE,
+                         .join = HL__NONE,
+                         .call = HL__NONE};
+    l->buckets[bucket] = (uint32_t)l->n_regions++;
+    return made;
+}
+
+static bool push_item(hl__linker *l, uint32_t *list, uint32_t item) {
+    if (!hl__grow(&l->items, &l->room_items, l->n_items, l->n_items + 1, sizeof *l->items)) {
+        l->failed = true;
+        return false;
+    }
+    l->items[l->n_items] = (hl__list_item){.item = item, .next = *list};
+    *list = (uint32_t)l->n_items++;
+    return true;
+}
+
+/* ---- write then read ---- */
+
+void hl__expect_read(hl__linker *l, uint32_t call, uint32_t base, const hl_box *range) {
+    hl__region *r = find_region(l, base, range);
+    if (!r) return;
+    if (r->call != call) r->expected = 0;
+    r->call = call;
+    r->expected++;
+}
+
+static void wait_for_writers(hl__linker *l, uint32_t base, const hl_box *range) {
+    size_t at[HL_MAX_RANK];
+    for (bool started = false; next_cell(&l->cells[base], range, at, &started);)
+        hl__wait_for(l, cell_at(l, base, at)->writer);
+}
+
+/* n readers behind k writers: n k edges without a join, n + k and one more task with it. */
+void hl__prepare_read(hl__linker *l, uint32_t base, const hl_box *range) {
+    hl__region *r = find_region(l, base, range);
+    if (!r || (r->join != HL__NONE && r->writes == l->writes[base])) return;
+    r->join = HL__NONE;
+    if (r->expected < 2) return;
+    size_t n_readers = r->expected;
+    wait_for_writers(l, base, range);
+    bool saves = n_readers * l->n_before > n_readers + l->n_before + 1;
+    for (size_t i = 0; !saves && i < l->n_before; i++) l->mark[l->before[i]] = 0;
+    if (!saves) l->n_before = 0;
+    uint32_t join = saves ? hl__link_join(l) : HL__NONE;
+    r = find_region(l, base, range);
+    if (!r) return;
+    r->join = join;
+    r->writes = l->writes[base];
+}
+
+void hl__wait_to_read(hl__linker *l, uint32_t base, const hl_box *range) {
+    const hl__region *r = find_region(l, base, range);
+    if (r && r->join != HL__NONE && r->writes == l->writes[base]) hl__wait_for(l, r->join);
+    else wait_for_writers(l, base, range);
+}
+
+void hl__record_read(hl__linker *l, uint32_t base, const hl_box *range, uint32_t task) {
+    hl__region *r = find_region(l, base, range);
+    if (!r) return;
+    if (r->open == HL__NONE || l->groups[r->open].closed) {
+        if (!hl__grow(&l->groups, &l->room_groups, l->n_groups, l->n_groups + 1, sizeof *l->groups)) {
+            l->failed = true;
+            return;
+        }
+        r->open = (uint32_t)l->n_groups++;
+        l->groups[r->open] = (hl__readers){.region = (uint32_t)(r - l->regions), .members = HL__NONE, .join = HL__NONE};
+        size_t at[HL_MAX_RANK];
+        for (bool started = false; next_cell(&l->cells[base], range, at, &started);)
+            if (!push_item(l, &cell_at(l, base, at)->groups, r->open)) return;
+    }
+    hl__readers *g = &l->groups[r->open];
+    if (push_item(l, &g->members, task)) g->n_members++;
+}
+
+/* ---- read then write, write then write ---- */
+
+static void wait_for_members(hl__linker *l, const hl__readers *g) {
+    for (uint32_t i = g->members; i != HL__NONE; i = l->items[i].next) hl__wait_for(l, l->items[i].item);
+}
+
+static bool contains(const hl_box *outer, const hl_box *inner, size_t rank) {
+    for (size_t i = 0; i < rank; i++)
+        if (inner->begin[i] < outer->begin[i] || inner->end[i] > outer->end[i]) return false;
+    return true;
+}
+
+/* Closes the groups that a writer waits for. One that reaches beyond the written range will be waited for by other
+ * writers too and gets a join. */
+void hl__prepare_write(hl__linker *l, uint32_t base, const hl_box *range) {
+    size_t at[HL_MAX_RANK];
+    for (bool started = false; !l->failed && next_cell(&l->cells[base], range, at, &started);) {
+        for (uint32_t i = cell_at(l, base, at)->groups; i != HL__NONE && !l->failed; i = l->items[i].next) {
+            uint32_t id = l->items[i].item;
+            if (l->groups[id].closed) continue;
+            l->groups[id].closed = true;
+            if (contains(range, &l->regions[l->groups[id].region].range, l->cells[base].rank)) continue;
+            wait_for_members(l, &l->groups[id]);
+            uint32_t join = hl__link_join(l);
+            l->groups[id].join = join;
+        }
+    }
+}
+
+static void wait_for_group(hl__linker *l, uint32_t id) {
+    if (l->groups[id].join != HL__NONE) hl__wait_for(l, l->groups[id].join);
+    else wait_for_members(l, &l->groups[id]);
+}
+
+void hl__wait_to_write(hl__linker *l, uint32_t base, const hl_box *range) {
+    size_t at[HL_MAX_RANK];
+    for (bool started = false; next_cell(&l->cells[base], range, at, &started);) {
+        const hl__cell *c = cell_at(l, base, at);
+        for (uint32_t i = c->groups; i != HL__NONE; i = l->items[i].next) wait_for_group(l, l->items[i].item);
+        if (c->groups == HL__NONE) hl__wait_for(l, c->writer != HL__NONE ? c->writer : l->entry[base]);
+    }
+}
+
+void hl__record_write(hl__linker *l, uint32_t base, const hl_box *range, uint32_t task) {
+    size_t at[HL_MAX_RANK];
+    for (bool started = false; next_cell(&l->cells[base], range, at, &started);) {
+        hl__cell *c = cell_at(l, base, at);
+        /* A group that the task itself opened, by reading what it now overwrites, must take no later readers. */
+        for (uint32_t i = c->groups; i != HL__NONE; i = l->items[i].next) l->groups[l->items[i].item].closed = true;
+        *c = (hl__cell){.writer = task, .groups = HL__NONE};
+    }
+    l->writes[base]++;
+}
+
+uint32_t hl__leave_buffer(hl__linker *l, uint32_t base) {
+    if (l->leave[base] != HL__NONE || !l->cell[base]) return l->leave[base];
+    for (size_t c = 0; c < l->cells[base].n_cells && !l->failed; c++) {
+        const hl__cell *at = &l->cell[base][c];
+        if (at->groups == HL__NONE) hl__wait_for(l, at->writer);
+        for (uint32_t i = at->groups; i != HL__NONE; i = l->items[i].next) wait_for_group(l, l->items[i].item);
+    }
+    l->leave[base] = hl__link_join(l);
+    return l->leave[base];
+}

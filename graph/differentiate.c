@@ -1,0 +1,244 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * Reverse mode over the graph. Forward steps of every node become calls; for each loss whose gradient somebody reads,
+ * the nodes are walked backwards and the steps that their operators declare become calls too. Where a value has several
+ * readers, their shares are summed in the fixed order of the walk. Nodes that read gradients (updates) come last. */
+#include "graph/emit.h"
+
+#include <string.h>
+
+#include "ops/ops.h"
+
+typedef struct walk {
+    hl__ir *ir;
+    hl__store scratch;
+    char *reaches;         /* value: some tensor whose gradient is asked for lies behind it */
+    uint32_t *gradient;    /* value: sum of the shares so far, or HL__NONE */
+    uint32_t *placeholder; /* value: what a gradient placeholder stands for, or itself */
+    size_t n_values;       /* of the graph; gradients and temporaries come behind them */
+} walk;
+
+static bool is_operand(uint16_t code, uint16_t first) { return code >= first && code < first + 0x100; }
+
+/* ---- shares of a gradient ---- */
+
+static hl_status add_share(walk *w, uint32_t value, uint32_t share) {
+    hl__ir *ir = w->ir;
+    if (w->gradient[value] == HL__NONE) {
+        w->gradient[value] = share;
+        return HL_OK;
+    }
+    const char *name = hl__store_format(&ir->store, "%s.sum", ir->values[w->gradient[value]].name);
+    hl_shape shape = ir->values[value].shape;
+    uint32_t sum = name ? hl__ir_value(ir, HL__VALUE_COMPUTED, name, HL_F32, &shape) : HL__NONE;
+    if (sum == HL__NONE) return hl__ir_no_memory(ir);
+    const hl_operator *add = hl__operator(HL__OP_add);
+    hl__emission e = {.ir = ir,
+                      .op = add,
+                      .name = name,
+                      .n_inputs = 2,
+                      .n_outputs = 1,
+                      .inputs = {w->gradient[value], share},
+                      .outputs = {sum}};
+    w->gradient[value] = sum;
+    return hl__emit_step(&e, &add->forward[0], false);
+}
+
+/* ---- one node, backwards ---- */
+
+/* Which steps run: those that write a gradient that is needed, and those whose temporaries such steps read. */
+static void choose_steps(const walk *w, const hl__ir_node *node, bool run[HL_MAX_STEPS], size_t *n_steps) {
+    const hl_step *steps = node->op->backward;
+    bool temp_needed[HL_MAX_TEMPS] = {false};
+    *n_steps = 0;
+    while (*n_steps < HL_MAX_STEPS && steps[*n_steps].pass) (*n_steps)++;
+    for (size_t s = *n_steps; s-- > 0;) {
+        run[s] = false;
+        for (const uint16_t *code = steps[s].writes; *code; code++) {
+            if (is_operand(*code, HL_TEMP(0))) run[s] |= temp_needed[*code - HL_TEMP(0)];
+            if (!is_operand(*code, HL_DIN(0)) || (size_t)(*code - HL_DIN(0)) >= node->n_inputs) continue;
+            uint32_t input = node->inputs[*code - HL_DIN(0)];
+            run[s] |= input != HL__NONE && w->reaches[input];
+        }
+        for (const uint16_t *code = steps[s].reads; run[s] && *code; code++)
+            if (is_operand(*code, HL_TEMP(0))) temp_needed[*code - HL_TEMP(0)] = true;
+    }
+}
+
+static bool has_gradient_step(const hl__ir_node *node, size_t input) {
+    for (const hl_step *step = node->op->backward; step < node->op->backward + HL_MAX_STEPS && step->pass; step++)
+        for (const uint16_t *code = step->writes; *code; code++)
+            if (*code == HL_DIN(input)) return true;
+    return false;
+}
+
+static hl_status check_steps(const walk *w, const hl__ir_node *node) {
+    for (size_t i = 0; i < node->n_inputs; i++) {
+        if (node->inputs[i] == HL__NONE || !w->reaches[node->inputs[i]] || has_gradient_step(node, i)) continue;
+        return hl__ir_fail(w->ir, HL_UNSUPPORTED, "%s '%s' has no gradient with respect to input %zu ('%s')",
+                           node->op->name, node->name, i, w->ir->values[node->inputs[i]].name);
+    }
+    return HL_OK;
+}
+
+/* Fills in the gradients of outputs and makes values for the gradients of inputs that are needed. */
+static hl_status prepare_backward(walk *w, const hl__ir_node *node, hl__emission *e) {
+    hl__ir *ir = w->ir;
+    for (size_t i = 0; i < node->n_outputs; i++) e->d_outputs[i] = w->gradient[node->outputs[i]];
+    for (size_t i = 0; i < node->n_inputs; i++) {
+        e->d_inputs[i] = HL__NONE;
+        uint32_t input = node->inputs[i];
+        if (input == HL__NONE || !w->reaches[input]) continue;
+        const char *name = hl__store_format(&ir->store, "d.%s", ir->values[input].name);
+        hl_shape shape = ir->values[input].shape;
+        e->d_inputs[i] = name ? hl__ir_value(ir, HL__VALUE_COMPUTED, name, HL_F32, &shape) : HL__NONE;
+        if (e->d_inputs[i] == HL__NONE) return hl__ir_no_memory(ir);
+    }
+    return HL_OK;
+}
+
+static hl_status node_backward(walk *w, const hl__ir_node *node) {
+    bool wanted = false, given = false;
+    for (size_t i = 0; i < node->n_inputs; i++) wanted |= node->inputs[i] != HL__NONE && w->reaches[node->inputs[i]];
+    for (size_t i = 0; i < node->n_outputs; i++) given |= w->gradient[node->outputs[i]] != HL__NONE;
+    if (!wanted || !given) return HL_OK;
+    if (check_steps(w, node) != HL_OK) return w->ir->status;
+    hl__emission e;
+    bool run[HL_MAX_STEPS];
+    size_t n_steps;
+    hl__emission_of(w->ir, node, &e);
+    choose_steps(w, node, run, &n_steps);
+    if (prepare_backward(w, node, &e) != HL_OK) return w->ir->status;
+    for (size_t s = 0; s < n_steps; s++)
+        if (run[s] && hl__emit_step(&e, &node->op->backward[s], true) != HL_OK) return w->ir->status;
+    for (size_t i = 0; i < node->n_inputs; i++)
+        if (e.d_inputs[i] != HL__NONE && add_share(w, node->inputs[i], e.d_inputs[i]) != HL_OK) return w->ir->status;
+    return HL_OK;
+}
+
+/* ---- one loss ---- */
+
+static uint32_t constant(hl__ir *ir, const char *name, const hl_shape *shape, float value) {
+    uint32_t id = hl__ir_value(ir, HL__VALUE_CONSTANT, name, HL_F32, shape);
+    if (id != HL__NONE) ir->values[id].constant = value;
+    return id;
+}
+
+static void mark_reaching(walk *w, uint32_t loss, size_t n_nodes) {
+    hl__ir *ir = w->ir;
+    memset(w->reaches, 0, w->n_values);
+    for (size_t g = 0; g < ir->n_gradients; g++)
+        if (ir->gradients[g].loss == loss) w->reaches[ir->gradients[g].wrt] = 1;
+    for (size_t n = 0; n < n_nodes; n++) {
+        const hl__ir_node *node = &ir->nodes[n];
+        bool reaches = false;
+        for (size_t i = 0; i < node->n_inputs; i++)
+            reaches |= node->inputs[i] != HL__NONE && ir->values[node->inputs[i]].dtype == HL_F32 &&
+                       w->reaches[node->inputs[i]];
+        for (size_t i = 0; reaches && i + node->op->n_saved < node->n_outputs; i++)
+            if (ir->values[node->outputs[i]].dtype == HL_F32) w->reaches[node->outputs[i]] = 1;
+    }
+}
+
+static hl_status walk_loss(walk *w, uint32_t loss, size_t n_nodes) {
+    hl__ir *ir = w->ir;
+    mark_reaching(w, loss, n_nodes);
+    for (size_t v = 0; v < w->n_values; v++) w->gradient[v] = HL__NONE;
+    if (ir->ones == HL__NONE) ir->ones = constant(ir, "one", &HL_SCALAR, 1);
+    if (ir->ones == HL__NONE) return ir->status;
+    w->gradient[loss] = ir->ones;
+    for (size_t n = n_nodes; n-- > 0;) {
+        hl__ir_node node = ir->nodes[n];
+        if (node_backward(w, &node) != HL_OK) return ir->status;
+    }
+    for (size_t g = 0; g < ir->n_gradients; g++) {
+        if (ir->gradients[g].loss != loss) continue;
+        uint32_t wrt = ir->gradients[g].wrt, found = w->gradient[wrt];
+        hl_shape shape = ir->values[wrt].shape;
+        if (found == HL__NONE) found = constant(ir, "zeros", &shape, 0);
+        if (found == HL__NONE) return ir->status;
+        w->placeholder[ir->gradients[g].value] = found;
+    }
+    return HL_OK;
+}
+
+/* ---- all ---- */
+
+/* Moves the nodes that read gradients, directly or not, behind the others; returns how many do not. */
+static size_t split_nodes(walk *w) {
+    hl__ir *ir = w->ir;
+    char *late = hl__store_take(&w->scratch, ir->n_values, 1);
+    hl__ir_node *behind = hl__store_take(&w->scratch, ir->n_nodes, sizeof *behind);
+    if (!late || !behind) {
+        hl__ir_no_memory(ir);
+        return 0;
+    }
+    for (size_t g = 0; g < ir->n_gradients; g++) late[ir->gradients[g].value] = 1;
+    size_t n_early = 0, n_late = 0;
+    for (size_t n = 0; n < ir->n_nodes; n++) {
+        hl__ir_node node = ir->nodes[n];
+        bool is_late = node.keep;
+        for (size_t i = 0; i < node.n_inputs; i++) is_late |= node.inputs[i] != HL__NONE && late[node.inputs[i]];
+        for (size_t i = 0; is_late && i < node.n_outputs; i++) late[node.outputs[i]] = 1;
+        if (is_late) behind[n_late++] = node;
+        else ir->nodes[n_early++] = node;
+    }
+    memcpy(ir->nodes + n_early, behind, n_late * sizeof *behind);
+    for (size_t g = 0; g < ir->n_gradients; g++)
+        if (late[ir->gradients[g].loss])
+            hl__ir_fail(ir, HL_UNSUPPORTED, "gradient of '%s': the loss itself depends on a gradient",
+                        ir->values[ir->gradients[g].loss].name);
+    return n_early;
+}
+
+static hl_status node_forward(walk *w, hl__ir_node node) {
+    hl__emission e;
+    for (size_t i = 0; i < node.n_inputs; i++)
+        if (node.inputs[i] != HL__NONE) node.inputs[i] = w->placeholder[node.inputs[i]];
+    hl__emission_of(w->ir, &node, &e);
+    const hl_step *steps = node.op->forward;
+    for (size_t s = 0; s < HL_MAX_STEPS && steps[s].pass; s++)
+        if (hl__emit_step(&e, &steps[s], false) != HL_OK) return w->ir->status;
+    return HL_OK;
+}
+
+static hl_status walk_all(walk *w) {
+    hl__ir *ir = w->ir;
+    size_t n_early = split_nodes(w);
+    for (size_t n = 0; n < n_early && ir->status == HL_OK; n++) node_forward(w, ir->nodes[n]);
+    ir->n_forward = ir->n_calls;
+    for (size_t g = 0; g < ir->n_gradients && ir->status == HL_OK; g++) {
+        bool done = false;
+        for (size_t earlier = 0; earlier < g; earlier++) done |= ir->gradients[earlier].loss == ir->gradients[g].loss;
+        if (!done) walk_loss(w, ir->gradients[g].loss, n_early);
+    }
+    for (size_t n = n_early; n < ir->n_nodes && ir->status == HL_OK; n++) node_forward(w, ir->nodes[n]);
+    return ir->status;
+}
+
+/* Keeps what outputs stand for. An output may be a view of another computed value, which is then kept in its place; of
+ * a state tensor or an input it takes a copy, since those change. */
+static hl_status pin_outputs(walk *w) {
+    hl__ir *ir = w->ir;
+    for (uint32_t v = 0; v < w->n_values && ir->status == HL_OK; v++) {
+        if (!ir->values[v].output || ir->values[v].kind != HL__VALUE_COMPUTED) continue;
+        uint32_t from = w->placeholder[v], base = ir->values[from].base;
+        bool changes = ir->values[base].kind == HL__VALUE_STATE || ir->values[base].kind == HL__VALUE_INPUT;
+        if (changes && from != v) hl__emit_copy(ir, from, v);
+        else if (changes) hl__emit_own(ir, v);
+        else hl__ir_become_view(ir, v, from);
+    }
+    return ir->status;
+}
+
+hl_status hl__ir_differentiate(hl__ir *ir) {
+    walk w = {.ir = ir, .n_values = ir->n_values};
+    w.reaches = hl__store_take(&w.scratch, ir->n_values, 1);
+    w.gradient = hl__store_take(&w.scratch, ir->n_values, sizeof *w.gradient);
+    w.placeholder = hl__store_take(&w.scratch, ir->n_values, sizeof *w.placeholder);
+    if (!w.reaches || !w.gradient || !w.placeholder) hl__ir_no_memory(ir);
+    for (uint32_t v = 0; ir->status == HL_OK && v < ir->n_values; v++) w.placeholder[v] = v;
+    if (ir->status == HL_OK && walk_all(&w) == HL_OK && pin_outputs(&w) == HL_OK) hl__order_calls(ir);
+    hl__store_clear(&w.scratch);
+    return ir->status;
+}

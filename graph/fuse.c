@@ -1,0 +1,288 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * Fusion, before differentiation, so that the fused operator's own backward is used:
+ *
+ *   score -> softmax [-> dropout] -> weight   becomes  attention (the weights, where somebody looks at them, are
+ *                                             recomputed behind it by attention_weights)
+ *   concat -> dense                           becomes  dense over heads, without a copy
+ *   dense -> ReLU | GELU | tanh               becomes  dense with an activation
+ *
+ * A value that must exist in itself (its gradient is asked for, or, but for attention weights, it is an output) is
+ * never fused away. */
+#include <string.h>
+
+#include "graph/ir.h"
+#include "ops/ops.h"
+
+typedef struct fusion {
+    hl__ir *ir;
+    hl__store scratch;
+    uint32_t *producer;  /* node that makes a value, or HL__NONE */
+    uint32_t *consumers; /* how many inputs of live nodes read a value */
+    char *pinned;        /* a gradient with respect to the value, or of it, is asked for */
+    char *in_loss;       /* node whose result some differentiated loss depends on */
+} fusion;
+
+static bool is_op(const hl__ir_node *node, hl__op op) { return node->op == hl__operator(op); }
+
+static void count(fusion *f) {
+    hl__ir *ir = f->ir;
+    memset(f->consumers, 0, ir->n_values * sizeof *f->consumers);
+    for (size_t v = 0; v < ir->n_values; v++) f->producer[v] = HL__NONE;
+    for (size_t n = 0; n < ir->n_nodes; n++) {
+        const hl__ir_node *node = &ir->nodes[n];
+        if (node->removed) continue;
+        for (size_t i = 0; i < node->n_inputs; i++)
+            if (node->inputs[i] != HL__NONE) f->consumers[node->inputs[i]]++;
+        for (size_t i = 0; i < node->n_outputs; i++) f->producer[node->outputs[i]] = (uint32_t)n;
+    }
+}
+
+/* Room for the values and nodes that fusion itself adds: at most two values and one node for each node. */
+static bool prepare(fusion *f) {
+    hl__ir *ir = f->ir;
+    size_t values = ir->n_values + 2 * ir->n_nodes, nodes = 2 * ir->n_nodes;
+    f->producer = hl__store_take(&f->scratch, values, sizeof *f->producer);
+    f->consumers = hl__store_take(&f->scratch, values, sizeof *f->consumers);
+    f->pinned = hl__store_take(&f->scratch, values, 1);
+    f->in_loss = hl__store_take(&f->scratch, nodes, 1);
+    if (!f->producer || !f->consumers || !f->pinned || !f->in_loss) return false;
+    count(f);
+    char *value_in_loss = hl__store_take(&f->scratch, values, 1);
+    if (!value_in_loss) return false;
+    for (size_t g = 0; g < ir->n_gradients; g++) {
+        f->pinned[ir->gradients[g].wrt] = f->pinned[ir->gradients[g].loss] = 1;
+        value_in_loss[ir->gradients[g].loss] = 1;
+    }
+    for (size_t n = ir->n_nodes; n-- > 0;) {
+        const hl__ir_node *node = &ir->nodes[n];
+        for (size_t i = 0; i < node->n_outputs; i++) f->in_loss[n] |= value_in_loss[node->outputs[i]];
+        for (size_t i = 0; f->in_loss[n] && i < node->n_inputs; i++)
+            if (node->inputs[i] != HL__NONE) value_in_loss[node->inputs[i]] = 1;
+    }
+    return true;
+}
+
+/* The node that makes value, where it is op and nothing but one input reads the value. */
+static hl__ir_node *sole_producer(const fusion *f, uint32_t value, hl__op op) {
+    if (value == HL__NONE || f->producer[value] == HL__NONE) return NULL;
+    hl__ir_node *node = &f->ir->nodes[f->producer[value]];
+    if (node->removed || !is_op(node, op) || node->outputs[0] != value) return NULL;
+    if (f->consumers[value] != 1 || f->pinned[value] || f->ir->values[value].output) return NULL;
+    return node;
+}
+
+/* ---- attention ---- */
+
+/* True where every reader of the weights p other than `reader` only looks: it lies outside any differentiated loss. */
+static bool others_only_look(const fusion *f, uint32_t p, const hl__ir_node *reader) {
+    for (size_t n = 0; n < f->ir->n_nodes; n++) {
+        const hl__ir_node *node = &f->ir->nodes[n];
+        if (node->removed || node == reader || !f->in_loss[n]) continue;
+        for (size_t i = 0; i < node->n_inputs; i++)
+            if (node->inputs[i] == p) return false;
+    }
+    return true;
+}
+
+/* attention's inputs are query, key, value, bias, lengths, step; its outputs o and the row log-sum-exp. */
+static hl_status fuse_attention(fusion *f, size_t weight_index) {
+    hl__ir *ir = f->ir;
+    hl__ir_node *weight = &ir->nodes[weight_index];
+    uint32_t p = weight->inputs[0], value = weight->inputs[1];
+    hl__ir_node *dropout = sole_producer(f, p, HL__OP_dropout), *reader = weight;
+    if (dropout) {
+        p = dropout->inputs[0];
+        reader = dropout;
+    }
+    if (p == HL__NONE || f->producer[p] == HL__NONE || f->pinned[p]) return HL_OK;
+    hl__ir_node *softmax = &ir->nodes[f->producer[p]];
+    if (softmax->removed || !is_op(softmax, HL__OP_softmax) || !others_only_look(f, p, reader)) return HL_OK;
+    hl__ir_node *score = sole_producer(f, softmax->inputs[0], HL__OP_score);
+    if (!score) return HL_OK;
+    bool looked_at = ir->values[p].output || f->consumers[p] > 1;
+
+    hl_attention_config *config = hl__store_take(&ir->store, 1, sizeof *config);
+    if (!config) return hl__ir_no_memory(ir);
+    config->score = *(const hl_score_config *)score->options;
+    if (dropout) config->dropout = *(const hl_dropout_config *)dropout->options;
+    const hl_shape *s = &ir->values[p].shape;
+    hl_shape rows = HL_SHAPE(s->extent[0], s->extent[1], s->extent[2]);
+    const char *name = hl__store_format(&ir->store, "%s.lse", weight->name);
+    uint32_t lse = name ? hl__ir_value(ir, HL__VALUE_COMPUTED, name, HL_F32, &rows) : HL__NONE;
+    if (lse == HL__NONE) return hl__ir_no_memory(ir);
+
+    hl__ir_node fused = {.op = hl__operator(HL__OP_attention),
+                         .options = config,
+                         .name = weight->name,
+                         .id = dropout ? dropout->id : weight->id,
+                         .inputs = {score->inputs[0], score->inputs[1], value, score->inputs[2], score->inputs[3],
+                                    dropout ? dropout->inputs[1] : HL__NONE},
+                         .n_inputs = 6,
+                         .outputs = {weight->outputs[0], lse},
+                         .n_outputs = 2};
+    memcpy(fused.temps, weight->temps, sizeof fused.temps);
+    hl__ir_node look = {.op = hl__operator(HL__OP_attention_weights),
+                        .options = config,
+                        .name = softmax->name,
+                        .id = softmax->id,
+                        .inputs = {score->inputs[0], score->inputs[1], score->inputs[2], score->inputs[3], lse},
+                        .n_inputs = 5,
+                        .outputs = {p},
+                        .n_outputs = 1};
+    score->removed = softmax->removed = true;
+    if (dropout) dropout->removed = true;
+    *weight = fused;
+    if (looked_at) {
+        hl__ir_node *made = hl__ir_add_node(ir);
+        if (!made) return ir->status;
+        *made = look;
+    }
+    count(f);
+    return HL_OK;
+}
+
+/* ---- dense ---- */
+
+static hl_status dense_config(hl__ir *ir, hl__ir_node *dense, hl_dense_config **config) {
+    *config = hl__store_copy(&ir->store, dense->options, sizeof **config);
+    if (!*config) return hl__ir_no_memory(ir);
+    dense->options = *config;
+    return HL_OK;
+}
+
+static hl_status fuse_heads(fusion *f, size_t index) {
+    hl__ir *ir = f->ir;
+    hl__ir_node *dense = &ir->nodes[index];
+    uint32_t x = dense->inputs[0];
+    if (f->producer[x] == HL__NONE || f->pinned[x]) return HL_OK;
+    const hl__ir_node *concat = &ir->nodes[f->producer[x]];
+    if (concat->removed || !is_op(concat, HL__OP_concat)) return HL_OK;
+    hl_dense_config *config;
+    if (dense_config(ir, dense, &config) != HL_OK) return ir->status;
+    config->heads = true;
+    dense->inputs[0] = concat->inputs[0];
+    count(f);
+    return HL_OK;
+}
+
+static hl_activation activation_of(const hl__ir_node *node) {
+    if (is_op(node, HL__OP_relu)) return HL_ACTIVATION_RELU;
+    if (is_op(node, HL__OP_gelu)) return HL_ACTIVATION_GELU;
+    return is_op(node, HL__OP_tanh) ? HL_ACTIVATION_TANH : HL_ACTIVATION_NONE;
+}
+
+static hl_status fuse_activation(fusion *f, size_t index) {
+    hl__ir *ir = f->ir;
+    hl__ir_node *node = &ir->nodes[index];
+    hl_activation activation = activation_of(node);
+    if (activation == HL_ACTIVATION_NONE) return HL_OK;
+    hl__ir_node *dense = sole_producer(f, node->inputs[0], HL__OP_dense);
+    if (!dense || ((const hl_dense_config *)dense->options)->activation != HL_ACTIVATION_NONE) return HL_OK;
+    hl_dense_config *config;
+    if (dense_config(ir, dense, &config) != HL_OK) return ir->status;
+    config->activation = activation;
+    dense->outputs[0] = node->outputs[0];
+    node->removed = true;
+    count(f);
+    return HL_OK;
+}
+
+/* ---- */
+
+/* The fused nodes' own shape rules give temporaries and saved outputs; they can't refuse what their parts accepted. */
+static hl_status infer_again(hl__ir *ir, hl__ir_node *node) {
+    hl_view views[HL_MAX_INPUTS];
+    hl_inference rule = {
+        .options = node->options, .n_inputs = node->n_inputs, .input = views, .n_outputs = node->op->n_outputs};
+    for (size_t i = 0; i < node->n_inputs; i++) views[i] = hl__ir_view(ir, node->inputs[i]);
+    for (size_t i = 0; i < HL_MAX_OUTPUTS; i++) rule.output_dtype[i] = HL_F32;
+    hl_status status = node->op->infer(&rule);
+    if (status != HL_OK) return hl__ir_fail(ir, status, "%s '%s': %s", node->op->name, node->name, rule.message);
+    memcpy(node->temps, rule.temp, sizeof node->temps);
+    for (size_t i = node->n_outputs; i < rule.n_outputs; i++) {
+        const char *name = hl__store_format(&ir->store, "%s.saved%zu", node->name, i);
+        uint32_t value =
+            name ? hl__ir_value(ir, HL__VALUE_COMPUTED, name, rule.output_dtype[i], &rule.output[i]) : HL__NONE;
+        if (value == HL__NONE) return hl__ir_no_memory(ir);
+        node->outputs[i] = value;
+    }
+    node->n_outputs = rule.n_outputs;
+    for (size_t i = 0; i < node->n_outputs; i++) {
+        hl__value *value = &ir->values[node->outputs[i]];
+        if (value->shape.rank == rule.output[i].rank &&
+            memcmp(value->shape.extent, rule.output[i].extent, value->shape.rank * sizeof(size_t)) == 0)
+            continue;
+        if (i < node->n_outputs - node->op->n_saved)
+            return hl__ir_fail(ir, HL_SHAPE_MISMATCH, "%s '%s': fusion changed the shape of output %zu", node->op->name,
+                               node->name, i);
+        uint32_t fresh = hl__ir_value(ir, HL__VALUE_COMPUTED, value->name, rule.output_dtype[i], &rule.output[i]);
+        if (fresh == HL__NONE) return ir->status;
+        node->outputs[i] = fresh;
+    }
+    return HL_OK;
+}
+
+/* Drops nodes whose results nobody needs any more. */
+static void drop_dead(fusion *f) {
+    hl__ir *ir = f->ir;
+    for (bool changed = true; changed;) {
+        changed = false;
+        count(f);
+        for (size_t n = ir->n_nodes; n-- > 0;) {
+            hl__ir_node *node = &ir->nodes[n];
+            bool needed = node->removed || node->keep;
+            for (size_t i = 0; !needed && i < node->n_outputs; i++) {
+                uint32_t v = node->outputs[i];
+                needed = f->consumers[v] > 0 || f->pinned[v] || ir->values[v].output;
+            }
+            if (!needed) node->removed = changed = true;
+        }
+    }
+}
+
+/* Stable topological order, without the removed nodes: fusion moves results behind their readers. */
+static hl_status sort_nodes(fusion *f) {
+    hl__ir *ir = f->ir;
+    hl__ir_node *sorted = hl__store_take(&f->scratch, ir->n_nodes, sizeof *sorted);
+    char *done = hl__store_take(&f->scratch, ir->n_nodes, 1);
+    if (!sorted || !done) return hl__ir_no_memory(ir);
+    count(f);
+    size_t n_sorted = 0;
+    for (bool changed = true; changed;) {
+        changed = false;
+        for (size_t n = 0; n < ir->n_nodes; n++) {
+            const hl__ir_node *node = &ir->nodes[n];
+            bool ready = !done[n] && !node->removed;
+            for (size_t i = 0; ready && i < node->n_inputs; i++)
+                if (node->inputs[i] != HL__NONE && f->producer[node->inputs[i]] != HL__NONE)
+                    ready = done[f->producer[node->inputs[i]]];
+            if (!ready) continue;
+            sorted[n_sorted++] = *node;
+            done[n] = 1;
+            changed = true;
+        }
+    }
+    memcpy(ir->nodes, sorted, n_sorted * sizeof *sorted);
+    ir->n_nodes = n_sorted;
+    return HL_OK;
+}
+
+hl_status hl__ir_fuse(hl__ir *ir) {
+    fusion f = {.ir = ir};
+    if (!prepare(&f)) hl__ir_no_memory(ir);
+    size_t n_nodes = ir->n_nodes;
+    for (size_t n = 0; n < n_nodes && ir->status == HL_OK; n++)
+        if (!ir->nodes[n].removed && is_op(&ir->nodes[n], HL__OP_weight)) fuse_attention(&f, n);
+    for (size_t n = 0; n < n_nodes && ir->status == HL_OK; n++)
+        if (!ir->nodes[n].removed && is_op(&ir->nodes[n], HL__OP_dense)) fuse_heads(&f, n);
+    for (size_t n = 0; n < n_nodes && ir->status == HL_OK; n++)
+        if (!ir->nodes[n].removed) fuse_activation(&f, n);
+    if (ir->status == HL_OK) drop_dead(&f);
+    for (size_t n = 0; n < ir->n_nodes && ir->status == HL_OK; n++)
+        if (!ir->nodes[n].removed && (is_op(&ir->nodes[n], HL__OP_attention) || is_op(&ir->nodes[n], HL__OP_dense)))
+            infer_again(ir, &ir->nodes[n]);
+    if (ir->status == HL_OK) sort_nodes(&f);
+    hl__store_clear(&f.scratch);
+    return ir->status;
+}

@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * NUMA homes of tiles and buffers. */
+#ifndef HL_GRAPH_PLACE_H
+#define HL_GRAPH_PLACE_H
+
+#include "graph/ir.h"
+
+#define HL__INTERLEAVED UINT16_MAX /* a buffer over all nodes */
+
+/* Home of tile number `tile` of a call: the index of a pool. */
+uint16_t hl__tile_home(const hl__call *call, size_t tile, size_t n_homes);
+
+#endif

@@ -1,0 +1,294 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * Programs: the pipeline from a graph to a frozen task graph, and what one can do with the result. The only file that
+ * knows both the runtime and what a tile computes. */
+#include "graph/program.h"
+
+#include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "graph/place.h"
+#include "graph/state.h"
+#include "ops/ops.h"
+#include "runtime/memory.h"
+#include "runtime/run.h"
+
+static void run_tile(const void *argument, const uint32_t index[HL__TASK_GRID_RANK], void *scratch) {
+    const hl__call *call = argument;
+    hl_tile tile = {.index = {index[0], index[1], index[2], index[3]}, .scratch = scratch};
+    call->pass->kernel(&call->call, &tile);
+}
+
+/* ---- making ---- */
+
+static hl_status compile(hl_program *program) {
+    hl__ir *ir = &program->ir;
+    hl_status status = hl__ir_build(ir, program->graph, program->outputs, program->n_outputs);
+    if (status == HL_OK) status = hl__ir_fuse(ir);
+    if (status == HL_OK) status = hl__ir_differentiate(ir);
+    if (status == HL_OK) status = hl__ir_tile(ir);
+    if (status == HL_OK) status = hl__ir_place(ir, hl_runtime_nodes(program->runtime));
+    if (status == HL_OK) status = hl__ir_plan(ir, &program->plan);
+    if (status == HL_OK) status = hl__ir_link(ir, &program->plan, run_tile, &program->tasks, &program->counts);
+    return status;
+}
+
+static hl_status bind_value(hl_program *program, hl__value *value) {
+    bool fresh;
+    hl_status status = hl__state_bind(program->state, value->name, value->dtype, &value->shape, &value->data, &fresh);
+    if (status != HL_OK) return hl__ir_fail(&program->ir, status, "%s", hl_state_error(program->state));
+    const hl_tensor *tensor = value->tensor;
+    if (fresh && tensor->init) tensor->init(value->data, &value->shape, tensor->name, tensor->init_context);
+    return HL_OK;
+}
+
+/* Enters the program's parameters into the state, all of them or none. */
+static hl_status bind_state(hl_program *program) {
+    hl__ir *ir = &program->ir;
+    hl__state_hold(program->state, true);
+    size_t mark = hl__state_mark(program->state);
+    for (size_t v = 0; v < ir->n_values && ir->status == HL_OK; v++)
+        if (ir->values[v].kind == HL__VALUE_STATE && ir->values[v].base == v) bind_value(program, &ir->values[v]);
+    if (ir->status != HL_OK) hl__state_rewind(program->state, mark);
+    hl__state_let_go(program->state);
+    return ir->status;
+}
+
+static hl_status take_arenas(hl_program *program) {
+    const hl__plan *plan = &program->plan;
+    program->arenas = hl__store_take(&program->ir.store, plan->n_arenas, sizeof *program->arenas);
+    if (!program->arenas) return hl__ir_no_memory(&program->ir);
+    for (size_t a = 0; a < plan->n_arenas; a++) {
+        if (plan->arena_bytes[a] == 0) continue;
+        uint16_t node = a + 1 < plan->n_arenas ? (uint16_t)a : HL__NO_NODE;
+        program->arenas[a] = hl__arena_create(program->runtime, plan->arena_bytes[a], node);
+        if (!program->arenas[a])
+            return hl__ir_fail(&program->ir, HL_OUT_OF_MEMORY, "no memory for an arena of %zu bytes",
+                               plan->arena_bytes[a]);
+    }
+    return HL_OK;
+}
+
+/* Gives every operand its address and fills the constants. */
+static void set_addresses(hl_program *program) {
+    hl__ir *ir = &program->ir;
+    for (size_t v = 0; v < ir->n_values; v++) {
+        hl__value *value = &ir->values[v];
+        if (value->base != v || value->kind == HL__VALUE_STATE || value->first_call == HL__NONE) continue;
+        value->data = (char *)program->arenas[hl__plan_arena(&program->plan, value->home)] + value->arena_offset;
+        for (size_t i = 0; value->kind == HL__VALUE_CONSTANT && i < hl_shape_elements(&value->shape); i++)
+            ((float *)value->data)[i] = value->constant;
+    }
+    for (size_t c = 0; c < ir->n_calls; c++) {
+        hl__call *call = ir->calls[c];
+        for (size_t i = 0; i < call->call.n_reads + call->call.n_writes; i++) {
+            if (call->operand[i] == HL__NONE) continue;
+            const hl__value *value = &ir->values[call->operand[i]], *base = &ir->values[value->base];
+            call->view[i].data = (char *)base->data + value->offset * hl_dtype_bytes(value->dtype);
+            program->writes_state |= i >= call->call.n_reads && base->kind == HL__VALUE_STATE;
+        }
+    }
+}
+
+/* Words of a failure to make a program: in the graph, whose first error stays what it is. */
+static hl_status fail_create(hl_graph *graph, hl_status status, const char *words) {
+    if (graph->status == HL_OK) snprintf(graph->message, sizeof graph->message, "%s", words);
+    return status;
+}
+
+static hl_status check_create(hl_runtime *runtime, hl_graph *graph, hl_state *state, hl_tensor *const outputs[],
+                              size_t n_outputs, hl_program **program) {
+    if (!graph) return HL_INVALID_ARGUMENT;
+    if (graph->status != HL_OK) return graph->status;
+    if (!runtime || !state || !outputs || !program || n_outputs == 0)
+        return fail_create(graph, HL_INVALID_ARGUMENT,
+                           "hl_program_create: runtime, state, outputs or program is NULL, or there are no outputs");
+    hl_status status = hl__runtime_check(runtime);
+    if (status != HL_OK) return fail_create(graph, status, hl_status_string(status));
+    char message[160] = "";
+    status = hl__isa_status(message, sizeof message);
+    return status == HL_OK ? HL_OK : fail_create(graph, status, message);
+}
+
+hl_status hl_program_create(hl_runtime *runtime, hl_graph *graph, hl_state *state, hl_tensor *const outputs[],
+                            size_t n_outputs, hl_program **program) {
+    hl_status status = check_create(runtime, graph, state, outputs, n_outputs, program);
+    if (status != HL_OK) return status;
+    hl_program *made = hl__allocate(1, sizeof *made);
+    if (!made) return fail_create(graph, HL_OUT_OF_MEMORY, "no memory for the program");
+    made->runtime = runtime;
+    made->graph = graph;
+    made->state = state;
+    made->n_outputs = n_outputs;
+    atomic_flag_clear(&made->busy);
+    made->outputs = hl__store_copy(&made->ir.store, outputs, n_outputs * sizeof *outputs);
+    status = made->outputs ? compile(made) : hl__ir_no_memory(&made->ir);
+    if (status == HL_OK) status = take_arenas(made);
+    if (status == HL_OK && (status = hl__runtime_reserve(runtime, &made->tasks)) != HL_OK)
+        hl__ir_fail(&made->ir, status, "the runtime has no memory for this program's tasks");
+    if (status == HL_OK) status = bind_state(made);
+    if (status != HL_OK) {
+        fail_create(graph, status, made->ir.message);
+        hl_program_destroy(made);
+        return status;
+    }
+    set_addresses(made);
+    *program = made;
+    return HL_OK;
+}
+
+void hl_program_destroy(hl_program *program) {
+    if (!program) return;
+    for (size_t a = 0; program->arenas && a < program->plan.n_arenas; a++)
+        if (program->arenas[a]) hl__arena_destroy(program->runtime, program->arenas[a], program->plan.arena_bytes[a]);
+    hl__task_graph_clear(&program->tasks);
+    hl__ir_clear(&program->ir);
+    hl__release(program);
+}
+
+/* ---- using ---- */
+
+static hl_status fail(hl_program *program, hl_status status, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+static hl_status fail(hl_program *program, hl_status status, const char *format, ...) {
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(program->message, sizeof program->message, format, arguments);
+    va_end(arguments);
+    return status;
+}
+
+/* The message belongs to whoever holds the program, so a caller that finds it taken leaves no words. */
+static bool take(hl_program *program) {
+    return !atomic_flag_test_and_set_explicit(&program->busy, memory_order_acquire);
+}
+
+static void give_back(hl_program *program) { atomic_flag_clear_explicit(&program->busy, memory_order_release); }
+
+/* The value of a tensor that may be written or read, of exactly this size. */
+static hl_status find_value(hl_program *program, const char *call, const hl_tensor *tensor, const void *data,
+                            size_t bytes, hl__value **found) {
+    if (!tensor || !data) return fail(program, HL_INVALID_ARGUMENT, "%s: tensor or data is NULL", call);
+    uint32_t id = tensor->graph == program->graph ? hl__ir_find(&program->ir, tensor) : HL__NONE;
+    hl__value *value = id == HL__NONE ? NULL : &program->ir.values[id];
+    bool held = value && (value->kind != HL__VALUE_COMPUTED || value->output);
+    if (!held)
+        return fail(program, HL_NOT_FOUND, "%s: '%s' is no input, output or state of this program", call, tensor->name);
+    char text[HL_SHAPE_TEXT];
+    if (value->bytes != bytes)
+        return fail(program, HL_SHAPE_MISMATCH, "%s: '%s' is %s %s, %zu bytes, not %zu", call, tensor->name,
+                    hl_dtype_name(value->dtype), hl_shape_text(&value->shape, text, sizeof text), value->bytes, bytes);
+    *found = value;
+    return HL_OK;
+}
+
+static hl_status check_indices(hl_program *program, const hl_tensor *tensor, const int32_t *data) {
+    size_t n = hl_shape_elements(&tensor->shape);
+    for (size_t i = 0; i < n; i++) {
+        if (data[i] >= tensor->index_min && data[i] <= tensor->index_max) continue;
+        char text[HL_SHAPE_TEXT];
+        return fail(program, HL_OUT_OF_RANGE, "'%s' %s: element %zu is %d; '%s' takes %d to %d", tensor->name,
+                    hl_shape_text(&tensor->shape, text, sizeof text), i, (int)data[i], tensor->index_user->name,
+                    (int)tensor->index_min, (int)tensor->index_max);
+    }
+    return HL_OK;
+}
+
+static hl_status write_value(hl_program *program, hl_tensor *tensor, const void *data, size_t bytes) {
+    hl__value *value = NULL;
+    hl_status status = find_value(program, "hl_program_write", tensor, data, bytes, &value);
+    if (status != HL_OK) return status;
+    if (value->kind != HL__VALUE_INPUT)
+        return fail(program, HL_NOT_FOUND, "hl_program_write: '%s' is no input", tensor->name);
+    if (value->dtype == HL_I32 && tensor->index_user && (status = check_indices(program, tensor, data)) != HL_OK)
+        return status;
+    memcpy(value->data, data, bytes);
+    return HL_OK;
+}
+
+hl_status hl_program_write(hl_program *program, hl_tensor *tensor, const void *data, size_t bytes) {
+    if (!program) return HL_INVALID_ARGUMENT;
+    if (!take(program)) return HL_BUSY;
+    hl_status status = write_value(program, tensor, data, bytes);
+    give_back(program);
+    return status;
+}
+
+/* Copies a strided view out, row-major. */
+static void copy_out(const char *from, const hl__value *value, size_t axis, size_t offset, char **to) {
+    size_t size = hl_dtype_bytes(value->dtype);
+    if (axis == value->shape.rank) {
+        memcpy(*to, from + offset * size, size);
+        *to += size;
+        return;
+    }
+    for (size_t i = 0; i < value->shape.extent[axis]; i++)
+        copy_out(from, value, axis + 1, offset + i * value->stride[axis], to);
+}
+
+static hl_status read_value(hl_program *program, const hl_tensor *tensor, void *data, size_t bytes) {
+    hl__value *value = NULL;
+    hl_status status = find_value(program, "hl_program_read", tensor, data, bytes, &value);
+    if (status != HL_OK) return status;
+    const char *from = program->ir.values[value->base].data;
+    bool in_state = value->kind == HL__VALUE_STATE;
+    if (in_state) hl__state_hold(program->state, false);
+    if (hl__ir_dense(value)) memcpy(data, from + value->offset * hl_dtype_bytes(value->dtype), bytes);
+    else copy_out(from, value, 0, value->offset, &(char *){data});
+    if (in_state) hl__state_let_go(program->state);
+    return HL_OK;
+}
+
+hl_status hl_program_read(hl_program *program, hl_tensor *tensor, void *data, size_t bytes) {
+    if (!program) return HL_INVALID_ARGUMENT;
+    if (!take(program)) return HL_BUSY;
+    hl_status status = read_value(program, tensor, data, bytes);
+    give_back(program);
+    return status;
+}
+
+static hl_status check_scalars(hl_program *program) {
+    for (size_t i = 0; i < program->n_outputs; i++) {
+        const hl_tensor *tensor = program->outputs[i];
+        if (tensor->shape.rank != 0 || tensor->dtype != HL_F32) continue;
+        float scalar;
+        hl_status status = read_value(program, tensor, &scalar, sizeof scalar);
+        if (status == HL_OK && !isfinite(scalar))
+            status = fail(program, HL_NOT_FINITE, "'%s' is %g after the run", tensor->name, (double)scalar);
+        if (status != HL_OK) return status;
+    }
+    return HL_OK;
+}
+
+hl_status hl_program_run(hl_program *program) {
+    if (!program) return HL_INVALID_ARGUMENT;
+    if (!take(program)) return HL_BUSY;
+    hl__state_hold(program->state, program->writes_state);
+    hl_status status = hl__runtime_run(program->runtime, &program->tasks);
+    hl__state_let_go(program->state);
+    if (status != HL_OK) fail(program, status, "hl_program_run: %s", hl_status_string(status));
+    else status = check_scalars(program);
+    give_back(program);
+    return status;
+}
+
+const char *hl_program_error(const hl_program *program) { return program ? program->message : "the program is NULL"; }
+
+hl_status hl_program_measure(const hl_program *program, hl_program_sizes *sizes) {
+    if (!program || !sizes) return HL_INVALID_ARGUMENT;
+    hl_program_sizes made = {.calls = program->ir.n_calls,
+                             .tasks = program->tasks.n_tasks,
+                             .joins = program->counts.joins,
+                             .edges = program->tasks.n_successors,
+                             .unplanned_bytes = program->plan.unplanned_bytes};
+    for (size_t a = 0; a < program->plan.n_arenas; a++) made.arena_bytes += program->plan.arena_bytes[a];
+    for (size_t c = 0; c < program->ir.n_calls; c++) {
+        made.flops += program->ir.calls[c]->flops;
+        made.bytes += program->ir.calls[c]->bytes;
+    }
+    *sizes = made;
+    return HL_OK;
+}

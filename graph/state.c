@@ -1,0 +1,206 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * Named tensors that outlive programs, behind one reader-writer lock. */
+#include "graph/state.h"
+
+#include <pthread.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "runtime/memory.h"
+
+typedef struct entry {
+    char *name;
+    hl_dtype dtype;
+    hl_shape shape;
+    void *data;
+    size_t bytes;
+} entry;
+
+struct hl_state {
+    pthread_rwlock_t lock;
+    entry *entries;
+    size_t n_entries, room;
+    pthread_mutex_t message_lock;
+    char message[320];
+};
+
+static hl_status fail(hl_state *state, hl_status status, const char *format, ...) __attribute__((format(printf, 3, 4)));
+
+static hl_status fail(hl_state *state, hl_status status, const char *format, ...) {
+    va_list arguments;
+    va_start(arguments, format);
+    pthread_mutex_lock(&state->message_lock);
+    vsnprintf(state->message, sizeof state->message, format, arguments);
+    pthread_mutex_unlock(&state->message_lock);
+    va_end(arguments);
+    return status;
+}
+
+hl_status hl_state_create(hl_state **state) {
+    if (!state) return HL_INVALID_ARGUMENT;
+    hl_state *made = hl__allocate(1, sizeof *made);
+    if (!made) return HL_OUT_OF_MEMORY;
+    if (pthread_rwlock_init(&made->lock, NULL) != 0) {
+        hl__release(made);
+        return HL_SYSTEM;
+    }
+    if (pthread_mutex_init(&made->message_lock, NULL) != 0) {
+        pthread_rwlock_destroy(&made->lock);
+        hl__release(made);
+        return HL_SYSTEM;
+    }
+    *state = made;
+    return HL_OK;
+}
+
+static void clear_entry(entry *e) {
+    hl__release(e->name);
+    hl__release(e->data);
+}
+
+void hl_state_destroy(hl_state *state) {
+    if (!state) return;
+    for (size_t i = 0; i < state->n_entries; i++) clear_entry(&state->entries[i]);
+    hl__release(state->entries);
+    pthread_mutex_destroy(&state->message_lock);
+    pthread_rwlock_destroy(&state->lock);
+    hl__release(state);
+}
+
+void hl__state_hold(hl_state *state, bool write) {
+    if (write) pthread_rwlock_wrlock(&state->lock);
+    else pthread_rwlock_rdlock(&state->lock);
+}
+
+void hl__state_let_go(hl_state *state) { pthread_rwlock_unlock(&state->lock); }
+
+static entry *find(const hl_state *state, const char *name) {
+    for (size_t i = 0; i < state->n_entries; i++)
+        if (strcmp(state->entries[i].name, name) == 0) return &state->entries[i];
+    return NULL;
+}
+
+static bool fits(const entry *e, hl_dtype dtype, const hl_shape *shape) {
+    return e->dtype == dtype && e->shape.rank == shape->rank &&
+           memcmp(e->shape.extent, shape->extent, shape->rank * sizeof shape->extent[0]) == 0;
+}
+
+static hl_status enter(hl_state *state, const char *name, hl_dtype dtype, const hl_shape *shape, entry **made) {
+    if (!hl__grow(&state->entries, &state->room, state->n_entries, state->n_entries + 1, sizeof *state->entries))
+        return fail(state, HL_OUT_OF_MEMORY, "no memory for state tensor '%s'", name);
+    entry fresh = {.dtype = dtype, .shape = *shape};
+    fresh.bytes = hl_shape_elements(shape) * hl_dtype_bytes(dtype);
+    fresh.name = hl__copy_string(name);
+    fresh.data = hl__allocate(fresh.bytes, 1);
+    if (!fresh.name || !fresh.data) {
+        clear_entry(&fresh);
+        return fail(state, HL_OUT_OF_MEMORY, "no memory for state tensor '%s' (%zu bytes)", name, fresh.bytes);
+    }
+    state->entries[state->n_entries] = fresh;
+    *made = &state->entries[state->n_entries++];
+    return HL_OK;
+}
+
+static hl_status refuse_shape(hl_state *state, const entry *e, hl_dtype dtype, const hl_shape *shape) {
+    char ours[HL_SHAPE_TEXT], theirs[HL_SHAPE_TEXT];
+    return fail(state, HL_EXISTS, "state tensor '%s' is %s %s, not %s %s", e->name, hl_dtype_name(e->dtype),
+                hl_shape_text(&e->shape, ours, sizeof ours), hl_dtype_name(dtype),
+                hl_shape_text(shape, theirs, sizeof theirs));
+}
+
+hl_status hl__state_bind(hl_state *state, const char *name, hl_dtype dtype, const hl_shape *shape, void **data,
+                         bool *fresh) {
+    entry *e = find(state, name);
+    if (e && !fits(e, dtype, shape)) return refuse_shape(state, e, dtype, shape);
+    *fresh = !e;
+    if (!e) {
+        hl_status status = enter(state, name, dtype, shape, &e);
+        if (status != HL_OK) return status;
+    }
+    *data = e->data;
+    return HL_OK;
+}
+
+size_t hl__state_mark(const hl_state *state) { return state->n_entries; }
+
+void hl__state_rewind(hl_state *state, size_t mark) {
+    while (state->n_entries > mark) clear_entry(&state->entries[--state->n_entries]);
+}
+
+size_t hl_state_count(const hl_state *state) {
+    if (!state) return 0;
+    hl__state_hold((hl_state *)state, false);
+    size_t n = state->n_entries;
+    hl__state_let_go((hl_state *)state);
+    return n;
+}
+
+hl_status hl_state_tensor(const hl_state *state, size_t index, const char **name, hl_dtype *dtype, hl_shape *shape) {
+    if (!state) return HL_INVALID_ARGUMENT;
+    hl_state *own = (hl_state *)state; /* the lock is no part of the value */
+    hl__state_hold(own, false);
+    hl_status status = HL_OK;
+    if (index >= state->n_entries) {
+        status = fail(own, HL_OUT_OF_RANGE, "state tensor %zu of %zu", index, state->n_entries);
+    } else {
+        const entry *e = &state->entries[index];
+        if (name) *name = e->name;
+        if (dtype) *dtype = e->dtype;
+        if (shape) *shape = e->shape;
+    }
+    hl__state_let_go(own);
+    return status;
+}
+
+/* Finds a tensor for a copy of `bytes` bytes; the state is held. */
+static hl_status find_exact(hl_state *state, const char *name, size_t bytes, entry **found) {
+    *found = find(state, name);
+    if (!*found) return fail(state, HL_NOT_FOUND, "the state has no tensor '%s'", name);
+    if ((*found)->bytes != bytes)
+        return fail(state, HL_SHAPE_MISMATCH, "state tensor '%s' has %zu bytes, not %zu", name, (*found)->bytes, bytes);
+    return HL_OK;
+}
+
+hl_status hl_state_read(hl_state *state, const char *name, void *data, size_t bytes) {
+    if (!state) return HL_INVALID_ARGUMENT;
+    if (!name || !data) return fail(state, HL_INVALID_ARGUMENT, "hl_state_read: name or data is NULL");
+    entry *e;
+    hl__state_hold(state, false);
+    hl_status status = find_exact(state, name, bytes, &e);
+    if (status == HL_OK) memcpy(data, e->data, bytes);
+    hl__state_let_go(state);
+    return status;
+}
+
+hl_status hl_state_write(hl_state *state, const char *name, const void *data, size_t bytes) {
+    if (!state) return HL_INVALID_ARGUMENT;
+    if (!name || !data) return fail(state, HL_INVALID_ARGUMENT, "hl_state_write: name or data is NULL");
+    entry *e;
+    hl__state_hold(state, true);
+    hl_status status = find_exact(state, name, bytes, &e);
+    if (status == HL_OK) memcpy(e->data, data, bytes);
+    hl__state_let_go(state);
+    return status;
+}
+
+hl_status hl_state_enter(hl_state *state, const char *name, hl_dtype dtype, hl_shape shape, const void *data,
+                         size_t bytes) {
+    if (!state) return HL_INVALID_ARGUMENT;
+    if (!name || !*name || !data || hl_dtype_bytes(dtype) == 0 || shape.rank > HL_MAX_RANK)
+        return fail(state, HL_INVALID_ARGUMENT, "hl_state_enter: no name, data, element type or valid rank");
+    if (hl_shape_elements(&shape) == 0 || hl_shape_elements(&shape) > SIZE_MAX / 8 ||
+        bytes != hl_shape_elements(&shape) * hl_dtype_bytes(dtype))
+        return fail(state, HL_SHAPE_MISMATCH, "hl_state_enter: '%s' has %zu elements, not %zu bytes", name,
+                    hl_shape_elements(&shape), bytes);
+    void *target;
+    bool fresh;
+    hl__state_hold(state, true);
+    hl_status status = hl__state_bind(state, name, dtype, &shape, &target, &fresh);
+    if (status == HL_OK) memcpy(target, data, bytes);
+    hl__state_let_go(state);
+    return status;
+}
+
+const char *hl_state_error(const hl_state *state) { return state ? state->message : "the state is NULL"; }

@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * The state as programs see it. */
+#ifndef HL_GRAPH_STATE_H
+#define HL_GRAPH_STATE_H
+
+#include <stdbool.h>
+
+#include "headloom/state.h"
+
+/* Finds a tensor of this type and shape, or enters a zeroed one; *fresh says which. *data stays where it is until the
+ * state is destroyed. The caller holds the state for writing. HL_EXISTS: it is there with another type or shape. */
+hl_status hl__state_bind(hl_state *state, const char *name, hl_dtype dtype, const hl_shape *shape, void **data,
+                         bool *fresh);
+
+size_t hl__state_mark(const hl_state *state);
+/* Takes back every tensor entered since the mark. The caller holds the state for writing. */
+void hl__state_rewind(hl_state *state, size_t mark);
+
+/* Readers share the state, a writer has it alone. */
+void hl__state_hold(hl_state *state, bool write);
+void hl__state_let_go(hl_state *state);
+
+#endif

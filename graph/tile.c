@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * Cuts every call into tiles: views for its kernel, what it prepares, its grid, its cost and the scratch it needs. */
+#include <string.h>
+
+#include "graph/ir.h"
+#include "graph/region.h"
+#include "ops/op.h"
+
+/* More tiles than this in one call would overflow task numbers long before memory runs out. */
+#define MAX_TILES ((size_t)1 << 28)
+
+void hl__tile_at(const hl__call *call, size_t number, hl_tile *tile) {
+    for (size_t i = HL_GRID_RANK; i-- > 0;) {
+        tile->index[i] = (uint32_t)(number % call->grid.extent[i]);
+        number /= call->grid.extent[i];
+    }
+    tile->scratch = NULL;
+}
+
+void hl__tile_boxes(const hl__call *call, const hl_tile *tile, hl_box boxes[HL_MAX_OPERANDS]) {
+    size_t n = call->call.n_reads + call->call.n_writes;
+    for (size_t i = 0; i < n; i++) boxes[i] = hl__box_whole(&call->view[i]);
+    if (call->pass->access) call->pass->access(&call->call, tile, boxes);
+}
+
+bool hl__box_is_empty(const hl_box *box, size_t rank) {
+    for (size_t i = 0; i < rank; i++)
+        if (box->begin[i] >= box->end[i]) return true;
+    return false;
+}
+
+static hl_cost box_cost(const hl__call *call, const hl_tile *tile) {
+    hl_box boxes[HL_MAX_OPERANDS];
+    hl__tile_boxes(call, tile, boxes);
+    hl_cost cost = {0, 0};
+    for (size_t i = 0; i < call->call.n_reads + call->call.n_writes; i++) {
+        const hl_view *view = &call->view[i];
+        if (hl_view_present(view) && !hl__box_is_empty(&boxes[i], view->shape.rank))
+            cost.bytes += (double)(hl__box_elements(&boxes[i], view->shape.rank) * hl_dtype_bytes(view->dtype));
+    }
+    return cost;
+}
+
+static hl_status check_boxes(hl__ir *ir, const hl__call *call, const hl_tile *tile) {
+    hl_box boxes[HL_MAX_OPERANDS];
+    hl__tile_boxes(call, tile, boxes);
+    for (size_t i = 0; i < call->call.n_reads + call->call.n_writes; i++)
+        for (size_t axis = 0; hl_view_present(&call->view[i]) && axis < call->view[i].shape.rank; axis++)
+            if (boxes[i].end[axis] > call->view[i].shape.extent[axis])
+                return hl__ir_fail(ir, HL_OUT_OF_RANGE, "%s: tile (%u, %u, %u, %u) reaches outside operand %zu",
+                                   call->name, tile->index[0], tile->index[1], tile->index[2], tile->index[3], i);
+    return HL_OK;
+}
+
+static hl_status tile_call(hl__ir *ir, hl__call *call) {
+    const hl_pass *pass = call->pass;
+    for (size_t i = 0; i < call->call.n_reads + call->call.n_writes; i++)
+        call->view[i] = hl__ir_view(ir, call->operand[i]);
+    if (pass->plan_bytes) {
+        call->call.plan = hl__store_take(&ir->store, 1, pass->plan_bytes);
+        if (!call->call.plan) return hl__ir_no_memory(ir);
+    }
+    hl_status status = pass->prepare ? pass->prepare(&call->call, call->call.plan) : HL_OK;
+    if (status != HL_OK) return hl__ir_fail(ir, status, "%s: no kernel could be prepared for these shapes", call->name);
+    call->grid = (hl_grid){{1, 1, 1, 1}};
+    if (pass->grid) pass->grid(&call->call, &call->grid);
+    call->n_tiles = 1;
+    for (size_t i = 0; i < HL_GRID_RANK; i++) {
+        if (call->grid.extent[i] == 0 || call->n_tiles > MAX_TILES / call->grid.extent[i])
+            return hl__ir_fail(ir, HL_OUT_OF_RANGE, "%s: the grid has no tiles, or more than %zu", call->name,
+                               MAX_TILES);
+        call->n_tiles *= call->grid.extent[i];
+    }
+    size_t scratch = pass->scratch ? pass->scratch(&call->call) : 0;
+    if (scratch > ir->scratch_bytes) ir->scratch_bytes = scratch;
+    for (size_t t = 0; t < call->n_tiles; t++) {
+        hl_tile tile;
+        hl__tile_at(call, t, &tile);
+        if (check_boxes(ir, call, &tile) != HL_OK) return ir->status;
+        hl_cost cost = pass->cost ? pass->cost(&call->call, &tile) : box_cost(call, &tile);
+        call->flops += cost.flops;
+        call->bytes += cost.bytes;
+    }
+    return HL_OK;
+}
+
+hl_status hl__ir_tile(hl__ir *ir) {
+    for (size_t c = 0; c < ir->n_calls && ir->status == HL_OK; c++) tile_call(ir, ir->calls[c]);
+    return ir->status;
+}

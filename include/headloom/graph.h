@@ -1,0 +1,189 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * Building a computation graph. Nodes are append-only; every constructor checks shapes at once. The first error stays
+ * in the graph (status, operator, node and shapes): the failing constructor and every later one return NULL, NULL
+ * operands pass through silently, and hl_program_create reports the error, so a chain of calls needs one check.
+ *
+ * Layout: tensors are row-major, [batch, tokens, features]; heads are [batch, heads, tokens, size]; attention weights
+ * are [batch, heads, queries, keys]. Float tensors are HL_F32, index tensors HL_I32.
+ * Ownership: the graph owns its tensors; they live until hl_graph_destroy. Options and strings are copied. A graph must
+ * outlive the programs made from it.
+ * Thread safety: a graph may be built by one thread at a time; programs may be made from it by several. */
+#ifndef HEADLOOM_GRAPH_H
+#define HEADLOOM_GRAPH_H
+
+#include <stdbool.h>
+
+#include "headloom/operator.h"
+#include "headloom/options.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct hl_graph hl_graph;
+typedef struct hl_tensor hl_tensor;
+
+HL_PUBLIC hl_status hl_graph_create(hl_graph **graph);
+HL_PUBLIC void hl_graph_destroy(hl_graph *graph); /* NULL is harmless */
+
+/* The first error of the graph: HL_OK where there is none, and its words ("" then), borrowed from the graph. */
+HL_PUBLIC hl_status hl_graph_status(const hl_graph *graph);
+HL_PUBLIC const char *hl_graph_error(const hl_graph *graph);
+
+/* Draws the graph as built, in Graphviz's language: one box a node, one edge a tensor with its shape.
+ * HL_SYSTEM: path cannot be written; or the graph's own error. */
+HL_PUBLIC hl_status hl_graph_dump_dot(const hl_graph *graph, const char *path);
+
+/* ---- leaves ---- */
+
+/* A tensor whose values are written before a run (hl_program_write). HL_I32 inputs accept what every consumer accepts.
+ */
+HL_PUBLIC hl_tensor *hl_input(hl_graph *graph, const char *name, hl_dtype dtype, hl_shape shape);
+
+/* A trainable tensor, owned by the state under this name. Starts as zeros unless hl_param_init says otherwise. The
+ * same name again gives the same tensor (dtype and shape must agree). */
+HL_PUBLIC hl_tensor *hl_param(hl_graph *graph, const char *name, hl_dtype dtype, hl_shape shape);
+
+/* How a parameter's first values are made, when a state first meets it. values: hl_shape_elements(shape) floats, dense.
+ * context: bytes are copied. Must be deterministic; called by hl_program_create on the calling thread. */
+typedef void (*hl_init_function)(float *values, const hl_shape *shape, const char *name, const void *context);
+HL_PUBLIC hl_tensor *hl_param_init(hl_graph *graph, hl_tensor *param, hl_init_function function, const void *context,
+                                   size_t bytes);
+
+/* A frozen parameter is left alone by optimisers that choose for themselves; its gradient can still be asked for. */
+HL_PUBLIC hl_tensor *hl_param_freeze(hl_graph *graph, hl_tensor *param);
+
+/* ---- tensors ---- */
+
+/* Gives the node that makes the tensor a name, for errors, traces and dumps. Returns the tensor. */
+HL_PUBLIC hl_tensor *hl_name(hl_graph *graph, hl_tensor *tensor, const char *name);
+HL_PUBLIC const char *hl_tensor_name(const hl_tensor *tensor);
+HL_PUBLIC hl_shape hl_tensor_shape(const hl_tensor *tensor); /* rank 0 for NULL */
+HL_PUBLIC hl_dtype hl_tensor_dtype(const hl_tensor *tensor); /* HL_NONE for NULL */
+
+/* ---- any operator ---- */
+
+/* Applies an operator, built-in or the caller's own (*op must outlive the graph; it is not copied). inputs: n tensors,
+ * NULL where an optional one is left out. options: op->options_bytes, copied. outputs: the visible outputs, may be
+ * NULL. Returns the first visible output; NULL on error and where the operator has none. HL_INVALID_ARGUMENT,
+ * HL_TYPE_MISMATCH, or what the operator's shape rule says. */
+HL_PUBLIC hl_tensor *hl_apply(hl_graph *graph, const hl_operator *op, hl_tensor *const inputs[], size_t n,
+                              const void *options, hl_tensor *outputs[]);
+
+/* The built-in operator of this name; NULL where there is none. */
+HL_PUBLIC const hl_operator *hl_operator_find(const char *name);
+
+/* ---- attention ---- */
+
+/* x [B, T, K], w [K, H, D], bias [H, D] or NULL -> [B, H, T, D]: y[b,h,t] = x[b,t] w[:,h] + bias[h]. */
+HL_PUBLIC hl_tensor *hl_project(hl_graph *graph, hl_tensor *x, hl_tensor *w, hl_tensor *bias);
+
+typedef struct hl_score_options {
+    float scale; /* 0: 1 / sqrt(D) */
+    hl_mask mask;
+    size_t window;      /* keys a query sees where the mask has a window */
+    hl_tensor *bias;    /* [B or 1, H or 1, Tq, Tk], added to the scaled scores; may be NULL */
+    hl_tensor *lengths; /* HL_I32 [B]: keys at or beyond lengths[b] are masked; may be NULL */
+} hl_score_options;
+
+/* query [B, H, Tq, D], key [B, H, Tk, D] -> [B, H, Tq, Tk]; masked scores are -infinity. options: NULL for defaults. */
+HL_PUBLIC hl_tensor *hl_score(hl_graph *graph, hl_tensor *query, hl_tensor *key, const hl_score_options *options);
+
+/* Softmax over the last axis; a row that is masked wholly gives zeros. Score, softmax, dropout and weight run as one
+ * fused attention (Dao 2023) where nothing else in the loss needs what is between; the weights can still be read. */
+HL_PUBLIC hl_tensor *hl_softmax(hl_graph *graph, hl_tensor *x);
+
+/* p [B, H, Tq, Tk], value [B, H, Tk, D] -> [B, H, Tq, D]. */
+HL_PUBLIC hl_tensor *hl_weight(hl_graph *graph, hl_tensor *p, hl_tensor *value);
+
+/* Heads side by side: [B, H, T, D] -> [B, T, H * D]. Costs nothing before hl_dense. */
+HL_PUBLIC hl_tensor *hl_concat(hl_graph *graph, hl_tensor *heads);
+
+/* ---- layers ---- */
+
+/* x [..., K], w [K, N], bias [N] or NULL -> [..., N]. An activation behind it is fused into it. */
+HL_PUBLIC hl_tensor *hl_dense(hl_graph *graph, hl_tensor *x, hl_tensor *w, hl_tensor *bias);
+
+/* table [V, D], index HL_I32 [...] in 0..V-1 -> [..., D]. */
+HL_PUBLIC hl_tensor *hl_embedding(hl_graph *graph, hl_tensor *table, hl_tensor *index);
+
+/* Over the last axis (Ba, Kiros and Hinton 2016): gain [C], bias [C] or NULL; epsilon 0: 1e-5. */
+HL_PUBLIC hl_tensor *hl_layer_norm(hl_graph *graph, hl_tensor *x, hl_tensor *gain, hl_tensor *bias, float epsilon);
+
+/* Zeroes elements with probability rate and scales the others by 1 / (1 - rate). Word j mod 4 of
+ * Philox4x32-10(counter {j/4, row, outer, step}, key {seed, node}): the same for any worker count, a fresh mask each
+ * training step. rate 0: x itself. HL_OUT_OF_RANGE: rate not in [0, 1). */
+HL_PUBLIC hl_tensor *hl_dropout(hl_graph *graph, hl_tensor *x, float rate, uint64_t seed);
+
+HL_PUBLIC hl_tensor *hl_gelu(hl_graph *graph, hl_tensor *x); /* tanh form */
+HL_PUBLIC hl_tensor *hl_relu(hl_graph *graph, hl_tensor *x);
+HL_PUBLIC hl_tensor *hl_tanh(hl_graph *graph, hl_tensor *x);
+
+/* ---- arithmetic; shapes broadcast as numpy's do ---- */
+HL_PUBLIC hl_tensor *hl_add(hl_graph *graph, hl_tensor *a, hl_tensor *b);
+HL_PUBLIC hl_tensor *hl_subtract(hl_graph *graph, hl_tensor *a, hl_tensor *b);
+HL_PUBLIC hl_tensor *hl_multiply(hl_graph *graph, hl_tensor *a, hl_tensor *b);
+HL_PUBLIC hl_tensor *hl_divide(hl_graph *graph, hl_tensor *a, hl_tensor *b);
+HL_PUBLIC hl_tensor *hl_scale(hl_graph *graph, hl_tensor *x, float factor);
+HL_PUBLIC hl_tensor *hl_exp(hl_graph *graph, hl_tensor *x);
+HL_PUBLIC hl_tensor *hl_log(hl_graph *graph, hl_tensor *x);
+HL_PUBLIC hl_tensor *hl_sqrt(hl_graph *graph, hl_tensor *x);
+
+/* Over the axes whose bits are set (0: all); keep: reduced axes stay with extent 1. */
+HL_PUBLIC hl_tensor *hl_sum(hl_graph *graph, hl_tensor *x, uint32_t axes, bool keep);
+HL_PUBLIC hl_tensor *hl_mean(hl_graph *graph, hl_tensor *x, uint32_t axes, bool keep);
+
+/* ---- shape ---- */
+/* Same elements in row-major order: a view of x where x lies dense in memory (what operators produce does), else a
+ * copy. */
+HL_PUBLIC hl_tensor *hl_reshape(hl_graph *graph, hl_tensor *x, hl_shape shape);
+/* As hl_reshape; the name for "no copy wanted". */
+HL_PUBLIC hl_tensor *hl_view_as(hl_graph *graph, hl_tensor *x, hl_shape shape);
+HL_PUBLIC hl_tensor *hl_transpose(hl_graph *graph, hl_tensor *x,
+                                  const size_t order[]); /* output axis i is input axis order[i] */
+HL_PUBLIC hl_tensor *hl_slice(hl_graph *graph, hl_tensor *x, size_t axis, size_t begin, size_t end);
+HL_PUBLIC hl_status hl_split(hl_graph *graph, hl_tensor *x, size_t axis, size_t parts, hl_tensor *outputs[]);
+HL_PUBLIC hl_tensor *hl_append(hl_graph *graph, hl_tensor *const inputs[], size_t n,
+                               size_t axis); /* up to HL_MAX_INPUTS */
+HL_PUBLIC hl_tensor *hl_gather(hl_graph *graph, hl_tensor *x, hl_tensor *index,
+                               size_t axis); /* index replaces the axis */
+
+/* ---- losses: scalars ---- */
+
+/* logits [..., C], labels HL_I32 [...] in 0..C-1 or HL_IGNORED: mean of -log softmax over labels not ignored. */
+HL_PUBLIC hl_tensor *hl_cross_entropy(hl_graph *graph, hl_tensor *logits, hl_tensor *labels);
+HL_PUBLIC hl_tensor *hl_squared_error(hl_graph *graph, hl_tensor *prediction, hl_tensor *target); /* mean */
+
+/* ---- gradients and optimisers ---- */
+
+/* d loss / d wrt, shaped like wrt; zeros where the loss does not depend on it. loss: a scalar. Expanded when a program
+ * is made. */
+HL_PUBLIC hl_tensor *hl_gradient(hl_graph *graph, hl_tensor *loss, hl_tensor *wrt);
+
+typedef struct hl_sgd_options {
+    hl_tensor *rate; /* F32 scalar */
+    float momentum;
+    float decay;              /* on parameters of rank 2 and more */
+    hl_tensor *const *params; /* NULL: every parameter that the loss depends on and that is not frozen */
+    size_t n_params;
+} hl_sgd_options;
+
+typedef struct hl_adamw_options {
+    hl_tensor *rate;             /* F32 scalar, usually an input */
+    float beta1, beta2, epsilon; /* 0: 0.9, 0.999, 1e-8 */
+    float decay;                 /* on parameters of rank 2 and more */
+    hl_tensor *const *params;    /* NULL: every parameter that the loss depends on and that is not frozen */
+    size_t n_params;
+} hl_adamw_options;
+
+/* One training step (Loshchilov and Hutter 2019). Asking a program for the returned tensor (HL_I32 scalar: steps
+ * finished) makes each run compute the gradients and update the parameters in place. Every other result of that run
+ * is computed from the parameters before the update. */
+HL_PUBLIC hl_tensor *hl_sgd(hl_graph *graph, hl_tensor *loss, const hl_sgd_options *options);
+HL_PUBLIC hl_tensor *hl_adamw(hl_graph *graph, hl_tensor *loss, const hl_adamw_options *options);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * Layers and the ladder of attention blocks, on the public graph API alone. Parameters are named "<name>.<part>" and
+ * get seeded first values that are the same on every machine.
+ *
+ * Errors stay in the graph, as with every constructor; these calls return NULL then. */
+#ifndef HEADLOOM_NN_H
+#define HEADLOOM_NN_H
+
+#include "headloom/graph.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* ---- initialisers: element i of parameter `name` comes from word i mod 4 of Philox4x32-10(counter {i / 4 (two words),
+ * seed's high word, 0}, key {seed's low word, FNV-1a of name}), so it depends on nothing else; computed with IEEE
+ * additions, multiplications, divisions and square roots alone (no libm), so it is bitwise the same on every machine.
+ * They return param. HL_INVALID_ARGUMENT: param is no parameter of the graph. HL_OUT_OF_RANGE: low > high, a negative
+ * deviation, or a bound that is not finite. ---- */
+HL_PUBLIC hl_tensor *hl_init_constant(hl_graph *graph, hl_tensor *param, float value);
+HL_PUBLIC hl_tensor *hl_init_uniform(hl_graph *graph, hl_tensor *param, float low, float high, uint64_t seed);
+HL_PUBLIC hl_tensor *hl_init_normal(hl_graph *graph, hl_tensor *param, float mean, float deviation, uint64_t seed);
+
+/* What a layer needs to know besides its sizes. */
+typedef struct hl_nn {
+    hl_graph *graph;
+    uint64_t seed;
+    bool training; /* dropout is on */
+} hl_nn;
+
+/* x [..., K] -> [..., width]: "<name>.w" [K, width] uniform in +-1/sqrt(K), "<name>.b" [width] zero (left out where
+ * bias is false). */
+HL_PUBLIC hl_tensor *hl_nn_dense(const hl_nn *nn, const char *name, hl_tensor *x, size_t width, bool bias);
+
+/* index [...] in 0..rows-1 -> [..., width]: "<name>.table" normal with the given deviation. */
+HL_PUBLIC hl_tensor *hl_nn_embedding(const hl_nn *nn, const char *name, hl_tensor *index, size_t rows, size_t width,
+                                     float deviation);
+
+/* "<name>.gain" ones, "<name>.bias" zeros. */
+HL_PUBLIC hl_tensor *hl_nn_layer_norm(const hl_nn *nn, const char *name, hl_tensor *x);
+
+HL_PUBLIC hl_tensor *hl_nn_dropout(const hl_nn *nn, hl_tensor *x, float rate); /* x itself when not training */
+
+/* ---- the ladder. x is [batch, tokens, width]; every rung returns the same shape. ---- */
+
+typedef struct hl_attention_options {
+    size_t heads; /* 0: 1 */
+    size_t size;  /* of a head; 0: width / heads (must divide) */
+    hl_mask mask;
+    size_t window;
+    hl_tensor *lengths;  /* HL_I32 [batch]; may be NULL */
+    hl_tensor *bias;     /* additive, see hl_score_options; may be NULL */
+    float dropout;       /* on the attention weights, in training */
+    bool no_bias;        /* projections and dense without bias vectors */
+    hl_tensor **weights; /* where not NULL: receives the attention weights [batch, heads, tokens, tokens] */
+} hl_attention_options;
+
+/* (a) Weightless: scores are dot products of the vectors with themselves, softmax makes them weights, the weights
+ * re-mix the vectors. No parameters; heads must be 0 or 1. */
+HL_PUBLIC hl_tensor *hl_nn_weightless_attention(const hl_nn *nn, hl_tensor *x, const hl_attention_options *options);
+
+/* (b) One head with trainable query, key and value matrices "<name>.wq/wk/wv" [width, 1, width], dimension unchanged.
+ */
+HL_PUBLIC hl_tensor *hl_nn_single_head_attention(const hl_nn *nn, const char *name, hl_tensor *x,
+                                                 const hl_attention_options *options);
+
+/* (c) Several heads side by side, each with its own matrices "<name>.wq/wk/wv" [width, heads, size] (size = width in
+ * the original formulation, width / heads by default), concat, and a dense "<name>.wo" [heads * size, width] that
+ * brings the width back (Vaswani et al. 2017, section 3.2.2). Bias vectors, in (b) too: "<name>.bq/bk/bv" [heads,
+ * size],
+ * "<name>.bo" [width], zero at first. */
+HL_PUBLIC hl_tensor *hl_nn_multi_head_attention(const hl_nn *nn, const char *name, hl_tensor *x,
+                                                const hl_attention_options *options);
+
+typedef struct hl_block_options {
+    hl_attention_options attention;
+    size_t hidden;            /* of the feed-forward; 0: 4 * width */
+    hl_activation activation; /* of the feed-forward; none: ReLU */
+    float dropout;            /* on sublayer outputs and within the feed-forward, in training */
+} hl_block_options;
+
+/* (d) One pre-norm block: x + attention(norm(x)), then + feed-forward(norm(.)). Stack them for more context. Its layers
+ * are "<name>.norm1", "<name>.attention", "<name>.norm2", "<name>.up" [width, hidden] and "<name>.down". */
+HL_PUBLIC hl_tensor *hl_nn_block(const hl_nn *nn, const char *name, hl_tensor *x, const hl_block_options *options);
+
+/* A learned additive bias per head on the clipped distance key - query: "<name>.table" [heads, 2 * reach + 1], zero at
+ * first. distance: an HL_I32 input [queries, keys] to be filled by hl_nn_distances. Returns [1, heads, queries, keys].
+ */
+HL_PUBLIC hl_tensor *hl_nn_distance_bias(const hl_nn *nn, const char *name, hl_tensor *distance, size_t heads,
+                                         size_t reach);
+
+/* distance[q * keys + k] = clip(k - position of q, -reach, reach) + reach, where the last query stands at the last key.
+ */
+HL_PUBLIC void hl_nn_distances(int32_t *distance, size_t queries, size_t keys, size_t reach);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

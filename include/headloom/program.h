@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * A program: the part of a graph that given outputs need, fused, differentiated, cut into tiles, planned in memory and
+ * linked into a task graph that can be run again and again without allocating.
+ *
+ * Thread safety: one thread at a time may use one program (HL_BUSY otherwise); different programs may be used from
+ * different threads. Runs on one runtime follow one another. */
+#ifndef HEADLOOM_PROGRAM_H
+#define HEADLOOM_PROGRAM_H
+
+#include "headloom/graph.h"
+#include "headloom/runtime.h"
+#include "headloom/state.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct hl_program hl_program;
+
+/* Compiles the graph for these outputs. runtime, graph and state are borrowed and must outlive the program. On failure
+ * *program is untouched and hl_graph_error(graph) says why: also for errors found here (a tensor of another graph, an
+ * operator without gradient, a state tensor of another shape). Outputs are kept from run to run and can be read. */
+HL_PUBLIC hl_status hl_program_create(hl_runtime *runtime, hl_graph *graph, hl_state *state, hl_tensor *const outputs[],
+                                      size_t n_outputs, hl_program **program);
+HL_PUBLIC void hl_program_destroy(hl_program *program); /* NULL is harmless */
+
+/* Copies an input's values in, dense row-major; bytes must be the tensor's exact size. They stay until written again;
+ * inputs that were never written are zeros. HL_OUT_OF_RANGE: an index that some consumer does not accept (nothing is
+ * written then). HL_NOT_FOUND: no input of this program. HL_SHAPE_MISMATCH: bytes. HL_BUSY. */
+HL_PUBLIC hl_status hl_program_write(hl_program *program, hl_tensor *tensor, const void *data, size_t bytes);
+
+/* Runs once. Allocates nothing. HL_NOT_FINITE: a scalar output is infinite or not a number after the run (which was
+ * completed). HL_BUSY, HL_FORKED. */
+HL_PUBLIC hl_status hl_program_run(hl_program *program);
+
+/* Copies an output, an input or a state tensor out, dense row-major. HL_NOT_FOUND, HL_SHAPE_MISMATCH, HL_BUSY. */
+HL_PUBLIC hl_status hl_program_read(hl_program *program, hl_tensor *tensor, void *data, size_t bytes);
+
+/* Words of the last failure on this program; "" where there was none. Borrowed until the next call. */
+HL_PUBLIC const char *hl_program_error(const hl_program *program);
+
+typedef struct hl_program_sizes {
+    size_t calls; /* passes applied to tensors */
+    size_t tasks; /* tiles and joins */
+    size_t joins;
+    size_t edges;
+    size_t arena_bytes;     /* what the plan needs */
+    size_t unplanned_bytes; /* what it would need without reuse */
+    double flops;           /* of one run */
+    double bytes;           /* read and written by kernels in one run */
+} hl_program_sizes;
+
+HL_PUBLIC hl_status hl_program_measure(const hl_program *program, hl_program_sizes *sizes);
+
+/* name, value, what the dump shows */
+#define HL_STAGE_LIST(X)                                         \
+    X(BUILD, 0, "nodes that the outputs need, with shapes")      \
+    X(FUSE, 1, "nodes after fusion")                             \
+    X(DIFFERENTIATE, 2, "calls of passes, forward and backward") \
+    X(TILE, 3, "each call's grid")                               \
+    X(PLACE, 4, "homes of tiles and buffers")                    \
+    X(PLAN, 5, "buffers: lifetime, offset, bytes")               \
+    X(LINK, 6, "tasks and edges")
+
+typedef enum hl_stage {
+#define HL_STAGE_ENUM(name, value, text) HL_STAGE_##name = (value),
+    HL_STAGE_LIST(HL_STAGE_ENUM)
+#undef HL_STAGE_ENUM
+} hl_stage;
+
+/* Writes a stage of the pipeline as text. HL_SYSTEM: path cannot be written. */
+HL_PUBLIC hl_status hl_program_dump(const hl_program *program, hl_stage stage, const char *path);
+
+/* Draws the tiles and the edges between them in Graphviz's language, one cluster a call. */
+HL_PUBLIC hl_status hl_program_dump_dot(const hl_program *program, const char *path);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

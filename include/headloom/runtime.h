@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * The runtime: the machine's topology, one pool of workers a NUMA node, and the policy by which they run task graphs.
+ *
+ * Thread safety: every call may be made from any thread, also from inside the caller's own parallel region; runs that
+ * are submitted at the same time are run one after the other. hl_runtime_destroy must be the last call.
+ * After fork the child owns no workers: every call on a runtime of the parent returns HL_FORKED. */
+#ifndef HEADLOOM_RUNTIME_H
+#define HEADLOOM_RUNTIME_H
+
+#include "headloom/types.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct hl_runtime hl_runtime;
+
+/* name, value, meaning */
+#define HL_POLICY_LIST(X)                                                         \
+    X(DATAFLOW, 0, "a tile starts when its own inputs are ready; work is stolen") \
+    X(LEVELS, 1, "a barrier after each operator")                                 \
+    X(SERIAL, 2, "one worker, in the reference order")
+
+typedef enum hl_policy {
+#define HL_POLICY_ENUM(name, value, text) HL_POLICY_##name = (value),
+    HL_POLICY_LIST(HL_POLICY_ENUM)
+#undef HL_POLICY_ENUM
+} hl_policy;
+
+typedef struct hl_runtime_options {
+    size_t workers;      /* 0: as OMP_NUM_THREADS, affinity mask and cgroup quota say */
+    hl_policy policy;    /* how programs run */
+    uint64_t steal_seed; /* order in which victims are tried: results never depend on it */
+    size_t trace_events; /* events that each worker can record; 0: no trace */
+} hl_runtime_options;
+
+/* Starts the workers. options: NULL for defaults. *runtime is the caller's to destroy.
+ * HL_INVALID_ARGUMENT: runtime is NULL, policy unknown, workers > 4096. HL_SYSTEM: no thread could be started;
+ * fewer threads than asked for is no error (ask hl_runtime_workers). */
+HL_PUBLIC hl_status hl_runtime_create(const hl_runtime_options *options, hl_runtime **runtime);
+
+/* Stops the workers and frees everything. No program of this runtime may be left. NULL is harmless. In a forked child
+ * the memory is kept (its threads are not there to be joined) and nothing else is done. */
+HL_PUBLIC void hl_runtime_destroy(hl_runtime *runtime);
+
+HL_PUBLIC size_t hl_runtime_workers(const hl_runtime *runtime);
+HL_PUBLIC size_t hl_runtime_nodes(const hl_runtime *runtime); /* NUMA nodes with workers */
+
+/* Words of the last failure on this runtime in the calling thread's view; "" where there was none. Borrowed, valid
+ * until the next call on the runtime. */
+HL_PUBLIC const char *hl_runtime_error(const hl_runtime *runtime);
+
+/* Writes what was recorded since the last hl_runtime_trace_clear as a Chrome trace (JSON; Perfetto opens it): one row
+ * a worker, one slice a tile, named node.pass, with the tile's index. Times in microseconds.
+ * HL_UNSUPPORTED: the runtime was made without trace_events. HL_SYSTEM: path cannot be written. HL_BUSY: a run is on.
+ */
+HL_PUBLIC hl_status hl_runtime_trace_write(hl_runtime *runtime, const char *path);
+HL_PUBLIC hl_status hl_runtime_trace_clear(hl_runtime *runtime);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * What outlives a run: parameters, optimiser moments, the count of finished steps. Any number of programs share one
+ * state: training and evaluation, one program a shape. A tensor enters the state when the first program that names it
+ * is made; a later program must give it the same type and shape.
+ *
+ * Thread safety: reading and writing tensors, and runs of programs that write the state, are serialised on the state.
+ */
+#ifndef HEADLOOM_STATE_H
+#define HEADLOOM_STATE_H
+
+#include "headloom/types.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct hl_state hl_state;
+
+HL_PUBLIC hl_status hl_state_create(hl_state **state);
+HL_PUBLIC void hl_state_destroy(hl_state *state); /* after its programs; NULL is harmless */
+
+/* Tensors in the order in which they entered. name is borrowed until the state is destroyed. Moments of parameter w are
+ * named "adamw.m/w", "adamw.v/w", "sgd.v/w"; the finished steps "step" (HL_I32 scalar). HL_OUT_OF_RANGE: no such index.
+ */
+HL_PUBLIC size_t hl_state_count(const hl_state *state);
+HL_PUBLIC hl_status hl_state_tensor(const hl_state *state, size_t index, const char **name, hl_dtype *dtype,
+                                    hl_shape *shape);
+
+/* Copies a tensor out or in, dense row-major; bytes must be its exact size (HL_SHAPE_MISMATCH). HL_NOT_FOUND. */
+HL_PUBLIC hl_status hl_state_read(hl_state *state, const char *name, void *data, size_t bytes);
+HL_PUBLIC hl_status hl_state_write(hl_state *state, const char *name, const void *data, size_t bytes);
+
+/* Enters a tensor before any program does (loading a checkpoint). HL_EXISTS where it is there with another shape. */
+HL_PUBLIC hl_status hl_state_enter(hl_state *state, const char *name, hl_dtype dtype, hl_shape shape, const void *data,
+                                   size_t bytes);
+
+/* Words of the last failure on this state; "" where there was none. */
+HL_PUBLIC const char *hl_state_error(const hl_state *state);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * Checks and parameter names of the layers. A layer's own refusal (heads that do not divide the width, say) has to end
+ * up in the graph as an operator's would, so it takes the way that any operator takes: a shape rule that refuses. */
+#include "nn/common.h"
+
+#include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+typedef struct refusal {
+    hl_status status;
+    char words[280];
+} refusal;
+
+static hl_status refuse(hl_inference *inference) {
+    const refusal *given = inference->options;
+    return hl_refuse(inference, given->status, "%s", given->words);
+}
+
+static const hl_operator layer_operator = {.name = "layer", .options_bytes = sizeof(refusal), .infer = refuse};
+
+hl_tensor *hl__nn_refuse(hl_graph *graph, hl_status status, const char *format, ...) {
+    refusal given = {.status = status};
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(given.words, sizeof given.words, format, arguments);
+    va_end(arguments);
+    return hl_apply(graph, &layer_operator, (hl_tensor *[]){NULL}, 0, &given, NULL);
+}
+
+bool hl__nn_ready(const hl_nn *nn, const char *layer, const char *name, const hl_tensor *x, size_t min_rank,
+                  bool exact) {
+    if (!nn || hl_graph_status(nn->graph) != HL_OK) return false;
+    if (!name || !*name) return hl__nn_refuse(nn->graph, HL_INVALID_ARGUMENT, "%s: no name", layer);
+    if (!x) return hl__nn_refuse(nn->graph, HL_INVALID_ARGUMENT, "%s '%s': x is NULL", layer, name);
+    hl_shape shape = hl_tensor_shape(x);
+    if (shape.rank >= min_rank && !(exact && shape.rank > min_rank)) return true;
+    char text[HL_SHAPE_TEXT];
+    return hl__nn_refuse(nn->graph, HL_SHAPE_MISMATCH, "%s '%s': x %s has %zu axes, not %s%zu", layer, name,
+                         hl_shape_text(&shape, text, sizeof text), shape.rank, exact ? "" : "at least ", min_rank);
+}
+
+const char *hl__nn_join(const hl_nn *nn, char text[HL__NN_NAME], const char *name, const char *part) {
+    int bytes = snprintf(text, HL__NN_NAME, "%s.%s", name, part);
+    if (bytes > 0 && bytes < HL__NN_NAME) return text;
+    hl__nn_refuse(nn->graph, HL_OUT_OF_RANGE, "the name '%.40s...' is longer than %d bytes with '.%s'", name,
+                  HL__NN_NAME - 1, part);
+    return NULL;
+}
+
+hl_tensor *hl__nn_param(const hl_nn *nn, const char *name, const char *part, hl_shape shape, size_t fan_in) {
+    char text[HL__NN_NAME];
+    if (!hl__nn_join(nn, text, name, part)) return NULL;
+    hl_tensor *param = hl_param(nn->graph, text, HL_F32, shape);
+    if (fan_in == 0) return hl_init_constant(nn->graph, param, 0);
+    float bound = (float)(1 / sqrt((double)fan_in));
+    return hl_init_uniform(nn->graph, param, -bound, bound, nn->seed);
+}

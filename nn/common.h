@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * What the layers share: checks that put their words into the graph, and parameters named "<layer>.<part>". Only the
+ * public headers stand behind it. */
+#ifndef HL_NN_COMMON_H
+#define HL_NN_COMMON_H
+
+#include "headloom/nn.h"
+
+#define HL__NN_NAME 256 /* bytes of the longest parameter name, its end included */
+
+/* Leaves the error in the graph (the first one stays) and returns NULL. */
+hl_tensor *hl__nn_refuse(hl_graph *graph, hl_status status, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+/* True where a layer can be built: there is a graph without error, a name, and a tensor x of at least min_rank axes
+ * (exactly that many where `exact`). Else the graph holds an error, unless there is no graph to hold it. */
+bool hl__nn_ready(const hl_nn *nn, const char *layer, const char *name, const hl_tensor *x, size_t min_rank,
+                  bool exact);
+
+/* Writes "<name>.<part>" and returns text; NULL, with the error in the graph, where it is too long. */
+const char *hl__nn_join(const hl_nn *nn, char text[HL__NN_NAME], const char *name, const char *part);
+
+/* The parameter "<name>.<part>": uniform in +-1/sqrt(fan_in); zeros where fan_in is 0. */
+hl_tensor *hl__nn_param(const hl_nn *nn, const char *name, const char *part, hl_shape shape, size_t fan_in);
+
+#endif

@@ -1,0 +1,337 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * Fused attention: FlashAttention-2 (Dao, "FlashAttention-2: faster attention with better parallelism and work
+ * partitioning", 2023). Scores and weights are never stored, only the row log-sum-exp L.
+ *
+ *   S_i[j] = scale * dot(q_i, k_j) + bias_i[j], -infinity where query i does not see key j
+ *   P_i[j] = exp(S_i[j] - L_i),  L_i = log sum_j exp(S_i[j])
+ *   o_i    = sum_j P_i[j] M_i[j] v_j, M the dropout factors: 0 or 1 / (1 - rate)
+ *
+ *   q [B, H, Tq, D], k [B, H, Tk, D], v [B, H, Tk, Dv], bias [B or 1, H or 1, Tq or 1, Tk], lengths I32 [B], step I32
+ * [] o [B, H, Tq, Dv], L [B, H, Tq]
+ *
+ * A query that sees no key has L = +infinity, so that P = exp(S - L) = 0 without a special case, and o = 0.
+ * Keys and values behind the lengths must be finite numbers: they are multiplied by zeros.
+ *
+ * A forward tile takes a block of queries past all keys with a running maximum m and sum l of each row. The backward
+ * tiles are in attention_backward.h. */
+#include "ops/attention_backward.h"
+#include "ops/op.h"
+#include "ops/random.h"
+#include "ops/score_mask.h"
+#include "ops/score_tiles.h"
+#include "ops/vector.h"
+
+#define MOST_QUERIES 128
+#define MOST_KEYS 256 /* of a piece */
+
+enum forward_operand { Q, K, V, BIAS, LENGTHS, STEP, O, L };
+
+/* ---- checks ---- */
+
+static hl_status attention_infer(hl_inference *inference) {
+    const hl_attention_config *config = inference->options;
+    const hl_view *k = &inference->input[K], *v = &inference->input[V];
+    hl_shape scores;
+    hl_status status = hl__check_scores(inference, &config->score, BIAS, LENGTHS, &scores);
+    if (status == HL_OK) status = hl__check_heads(inference, "key", k, "value", v);
+    if (status != HL_OK) return status;
+    if (k->shape.extent[2] != v->shape.extent[2])
+        return hl__refuse_pair(inference, "the numbers of keys and values differ", "key", k, "value", v);
+    status = hl__check_dropout(inference, &config->dropout, STEP);
+    if (status != HL_OK) return status;
+    hl_shape rows = HL_SHAPE(scores.extent[0], scores.extent[1], scores.extent[2]);
+    inference->output[0] = HL_SHAPE(rows.extent[0], rows.extent[1], rows.extent[2], v->shape.extent[3]);
+    inference->output[1] = inference->temp[0] = rows;
+    return HL_OK;
+}
+
+/* ---- forward ---- */
+
+typedef struct geometry {
+    hl__head_tiles tiles; /* of queries */
+    size_t H, Tq, Tk, D, Dv;
+    size_t block_k; /* keys of a piece */
+} geometry;
+
+static geometry geometry_of(const hl_call *call) {
+    const hl_shape *q = &call->operand[Q].shape, *v = &call->operand[V].shape;
+    geometry g = {.H = q->extent[1], .Tq = q->extent[2], .Tk = v->extent[2], .D = q->extent[3], .Dv = v->extent[3]};
+    g.tiles = hl__head_tiles_of(q, MOST_QUERIES, 2.0 * (double)g.Tk * (double)(g.D + g.Dv));
+    g.block_k = hl__even_block(g.Tk, MOST_KEYS);
+    return g;
+}
+
+static const hl_attention_config *config_of(const hl_call *call) { return call->options; }
+
+typedef struct forward_plan {
+    geometry g;
+    /* products of a full block of queries and of the last one, by number of keys */
+    hl__gemm score[2][HL__KEY_SIZES];
+    hl__gemm first[2][HL__KEY_SIZES], next[2][HL__KEY_SIZES]; /* with the values: the first piece, a later one */
+} forward_plan;
+
+/* Keys of the piece that begins at j, where the tile sees no key from `end` on. */
+static size_t piece_keys(const geometry *g, size_t j, size_t end) {
+    return hl__min(hl__min(g->block_k, hl__round_up(end - j, HL__KEY_STEP)), g->Tk - j);
+}
+
+/* The keys that a tile walks over, from a multiple of the step. */
+static hl__range walk_of(const hl__sight *sight, size_t i0, size_t i1) {
+    hl__range seen = hl__keys_seen(sight, i0, i1);
+    return (hl__range){seen.begin - seen.begin % HL__KEY_STEP, seen.end};
+}
+
+/* Marks the sizes of pieces that can occur: all that end on steps or with the last key where lengths are given, else
+ * those that the mask leads to. */
+static void piece_sizes(const hl_call *call, const geometry *g, bool wanted[HL__KEY_SIZES]) {
+    size_t most = hl__min(g->block_k, g->Tk);
+    for (size_t n = 1; hl_view_present(&call->operand[LENGTHS]) && n <= most; n++)
+        if (n % HL__KEY_STEP == 0 || n % HL__KEY_STEP == g->Tk % HL__KEY_STEP) wanted[hl__key_size(n)] = true;
+    hl__sight sight = hl__sight_of(&config_of(call)->score, g->Tq, g->Tk, g->Tk);
+    for (size_t i0 = 0; i0 < g->Tq; i0 += g->tiles.block) {
+        hl__range keys = walk_of(&sight, i0, hl__min(i0 + g->tiles.block, g->Tq));
+        for (size_t j = keys.begin, n; j < keys.end; j += n)
+            wanted[hl__key_size(n = piece_keys(g, j, keys.end))] = true;
+    }
+}
+
+static hl_status forward_prepare(const hl_call *call, void *data) {
+    forward_plan *plan = data;
+    plan->g = geometry_of(call);
+    const geometry *g = &plan->g;
+    bool wanted[HL__KEY_SIZES] = {false};
+    piece_sizes(call, g, wanted);
+    for (size_t size = 0; size < HL__KEY_SIZES; size++)
+        for (size_t last = 0; last < 2 && wanted[size]; last++) {
+            size_t rows = hl__block_rows(g->Tq, g->tiles.block, last), n = hl__keys_of_size(size, g->Tk);
+            hl__gemm_shape score = {.m = rows, .n = n, .k = g->D, .lda = g->D, .ldb = g->block_k, .ldc = g->block_k};
+            hl__gemm_shape first = {.m = rows, .n = g->Dv, .k = n, .lda = g->block_k, .ldb = g->Dv, .ldc = g->Dv};
+            hl__gemm_shape next = first;
+            next.accumulate = true;
+            hl_status status = hl__gemm_prepare(&score, &plan->score[last][size]);
+            if (status == HL_OK) status = hl__gemm_prepare(&first, &plan->first[last][size]);
+            if (status == HL_OK) status = hl__gemm_prepare(&next, &plan->next[last][size]);
+            if (status != HL_OK) return status;
+        }
+    return HL_OK;
+}
+
+static void forward_grid(const hl_call *call, hl_grid *grid) {
+    geometry g = geometry_of(call);
+    *grid = hl__head_tiles_grid(&g.tiles);
+}
+
+/* One head's share of a tile. */
+typedef struct share {
+    const hl_call *call;
+    const geometry *g;
+    hl__sight sight;
+    hl__dropout dropout;
+    bool drops;
+    size_t b, h, i0, i1, last;
+    float *q, *kt, *s;     /* scaled queries [rows][D], keys [D][block_k], scores [rows][block_k] */
+    float *m, *l, *factor; /* of each row; of one row */
+} share;
+
+static size_t forward_floats(const geometry *g, share *at, float *base) {
+    size_t rows = hl__round_up(g->tiles.block, HL__LANES), used = 0;
+    size_t sizes[] = {rows * g->D, g->D * g->block_k, rows * g->block_k, rows, rows, hl__round_up(g->block_k, 64)};
+    float **parts[] = {&at->q, &at->kt, &at->s, &at->m, &at->l, &at->factor};
+    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+        *parts[i] = base ? base + used : NULL;
+        used += hl__round_up(sizes[i], HL__LANES);
+    }
+    return used;
+}
+
+static size_t forward_scratch(const hl_call *call) {
+    geometry g = geometry_of(call);
+    share at;
+    return forward_floats(&g, &at, NULL) * sizeof(float);
+}
+
+/* Adds the bias and hides what row i does not see; s_i covers keys j0 .. j0 + n - 1 and padding up to whole vectors. */
+static void finish_scores(const share *at, size_t i, size_t j0, size_t n, bool sees_all, float *s_i) {
+    const hl_view *bias = &at->call->operand[BIAS];
+    if (hl_view_present(bias)) {
+        const float *bias_i = hl__bias_row(bias, at->b, at->h, i) + j0;
+        for (size_t j = 0; j < n; j++) s_i[j] += bias_i[j];
+    }
+    hl__range seen = {j0, j0 + n};
+    if (!sees_all) seen = hl__keys_seen(&at->sight, i, i + 1);
+    size_t begin = hl__min(hl__max(seen.begin, j0) - j0, n), end = hl__min(hl__max(seen.end, j0) - j0, n);
+    for (size_t j = 0; j < begin; j++) s_i[j] = -INFINITY;
+    for (size_t j = end; j < hl__round_up(n, HL__LANES); j++) s_i[j] = -INFINITY;
+}
+
+static float row_max(const float *s_i, size_t n) {
+    hl__floats most = hl__splat(-INFINITY);
+    for (size_t j = 0; j < n; j += HL__LANES) most = hl__larger(most, hl__load(s_i + j));
+    return hl__max_lanes(most);
+}
+
+/* s_i becomes exp(s_i - shift), without what is dropped; returns the sum with it. */
+static float row_exp(float *s_i, size_t n, float shift, const float *factor) {
+    hl__floats sum = hl__splat(0), by = hl__splat(shift);
+    for (size_t j = 0; j < n; j += HL__LANES) {
+        hl__floats p = hl__exp(hl__load(s_i + j) - by);
+        sum += p;
+        hl__store(s_i + j, factor ? p * hl__load(factor + j) : p);
+    }
+    return hl__sum_lanes(sum);
+}
+
+/* Turns the scores of one piece into weights under the new maximum, and what was summed so far too. */
+static void soften_piece(const share *at, size_t j0, size_t n, bool first) {
+    const geometry *g = at->g;
+    size_t rows = at->i1 - at->i0;
+    bool sees_all = hl__sees_all(&at->sight, at->i0, at->i1, j0, j0 + n);
+    for (size_t r0 = 0; r0 < rows; r0 += HL__LANES) {
+        size_t some = hl__min(HL__LANES, rows - r0);
+        float most[HL__LANES] = {0}, shift[HL__LANES], fade[HL__LANES];
+        for (size_t r = 0; r < some; r++) {
+            float *s_i = at->s + (r0 + r) * g->block_k;
+            finish_scores(at, at->i0 + r0 + r, j0, n, sees_all, s_i);
+            most[r] = row_max(s_i, n);
+        }
+        hl__floats old = hl__load(at->m + r0), now = hl__larger(old, hl__load(most));
+        hl__floats finite =
+            hl__select(now == hl__splat(-INFINITY), hl__splat(0), now); /* nothing seen yet: exp(-inf) */
+        hl__store(shift, finite);
+        hl__store(fade, hl__exp(old - finite));
+        hl__store(at->m + r0, now);
+        for (size_t r = 0; r < some; r++) {
+            float *s_i = at->s + (r0 + r) * g->block_k, *o_i;
+            if (at->drops)
+                hl__dropout_row(&at->dropout, (uint32_t)(at->b * g->H + at->h), at->i0 + r0 + r, j0, n, at->factor);
+            float sum = row_exp(s_i, n, shift[r], at->drops ? at->factor : NULL);
+            at->l[r0 + r] = at->l[r0 + r] * fade[r] + sum;
+            if (first || fade[r] == 1) continue;
+            o_i = hl__head_row(&at->call->operand[O], at->b, at->h, at->i0 + r0 + r);
+            for (size_t d = 0; d < g->Dv; d++) o_i[d] *= fade[r];
+        }
+    }
+}
+
+/* o_i / l_i, and L_i = m_i + log l_i. */
+static void finish_rows(const share *at) {
+    const geometry *g = at->g;
+    size_t rows = at->i1 - at->i0;
+    float *L_i = hl__f32(&at->call->operand[L]) + (at->b * g->H + at->h) * g->Tq + at->i0;
+    for (size_t r0 = 0; r0 < rows; r0 += HL__LANES) {
+        size_t some = hl__min(HL__LANES, rows - r0);
+        hl__floats l = hl__load(at->l + r0);
+        hl__floats lse = hl__load(at->m + r0) + hl__log(l);
+        hl__store_some(L_i + r0, hl__select(l > hl__splat(0), lse, hl__splat(INFINITY)), some);
+    }
+    for (size_t r = 0; r < rows; r++) {
+        float *o_i = hl__head_row(&at->call->operand[O], at->b, at->h, at->i0 + r);
+        float factor = at->l[r] > 0 ? 1 / at->l[r] : 0;
+        for (size_t d = 0; d < g->Dv; d++) o_i[d] *= factor;
+    }
+}
+
+static void attend(const forward_plan *plan, share *at) {
+    const geometry *g = at->g;
+    const hl_view *operand = at->call->operand;
+    size_t rows = at->i1 - at->i0, last = at->last;
+    float *o = hl__head_row(&operand[O], at->b, at->h, at->i0);
+    hl__range keys = walk_of(&at->sight, at->i0, at->i1);
+    float scale = hl__score_scale(&config_of(at->call)->score, g->D);
+    const float *q = hl__head_row(&operand[Q], at->b, at->h, at->i0);
+    for (size_t e = 0; e < rows * g->D; e++) at->q[e] = scale * q[e];
+    for (size_t r = 0; r < hl__round_up(rows, HL__LANES); r++) {
+        at->m[r] = -INFINITY;
+        at->l[r] = 0;
+    }
+    if (hl__range_empty(keys)) memset(o, 0, rows * g->Dv * sizeof *o);
+    for (size_t j = keys.begin, n; j < keys.end; j += n) {
+        n = piece_keys(g, j, keys.end);
+        size_t size = hl__key_size(n);
+        bool first = j == keys.begin;
+        hl__transpose_block(hl__head_row(&operand[K], at->b, at->h, j), g->D, n, g->D, at->kt, g->block_k);
+        hl__gemm_run(&plan->score[last][size], at->q, at->kt, at->s);
+        soften_piece(at, j, n, first);
+        hl__gemm_run(first ? &plan->first[last][size] : &plan->next[last][size], at->s,
+                     hl__head_row(&operand[V], at->b, at->h, j), o);
+    }
+    finish_rows(at);
+}
+
+static void forward_kernel(const hl_call *call, const hl_tile *tile) {
+    const forward_plan *plan = call->plan;
+    const geometry *g = &plan->g;
+    const hl_attention_config *config = config_of(call);
+    hl__head_tile heads = hl__head_tile_at(&g->tiles, tile);
+    share at = {.call = call, .g = g, .b = heads.b, .i0 = heads.r0, .i1 = heads.r1, .last = heads.last};
+    at.sight = hl__sight_of(&config->score, g->Tq, g->Tk, hl__length(&call->operand[LENGTHS], at.b, g->Tk));
+    at.drops = config->dropout.rate > 0;
+    if (at.drops) at.dropout = hl__dropout_of(&config->dropout, call->node_id, *hl__i32(&call->operand[STEP]));
+    forward_floats(g, &at, tile->scratch);
+    for (at.h = heads.h0; at.h < heads.h1; at.h++) attend(plan, &at);
+}
+
+/* ---- tiling and access ---- */
+
+static void forward_access(const hl_call *call, const hl_tile *tile, hl_box *boxes) {
+    geometry g = geometry_of(call);
+    hl__head_tile at = hl__head_tile_at(&g.tiles, tile);
+    hl__sight sight = hl__sight_of(&config_of(call)->score, g.Tq, g.Tk, g.Tk);
+    hl__range keys = walk_of(&sight, at.r0, at.r1);
+    keys.end = hl__min(hl__round_up(keys.end, HL__KEY_STEP), g.Tk);
+    hl__box_heads(&boxes[Q], at.b, at.h0, at.h1, at.r0, at.r1);
+    hl__box_heads(&boxes[K], at.b, at.h0, at.h1, keys.begin, keys.end);
+    hl__box_heads(&boxes[V], at.b, at.h0, at.h1, keys.begin, keys.end);
+    hl__box_heads(&boxes[O], at.b, at.h0, at.h1, at.r0, at.r1);
+    hl__box_heads(&boxes[L], at.b, at.h0, at.h1, at.r0, at.r1);
+    hl__box_batch(&boxes[LENGTHS], &call->operand[LENGTHS], at.b);
+    const hl_view *bias = &call->operand[BIAS];
+    if (!hl_view_present(bias)) return;
+    hl__box_narrow(&boxes[BIAS], bias, 0, at.b, at.b + 1);
+    hl__box_narrow(&boxes[BIAS], bias, 1, at.h0, at.h1);
+    hl__box_narrow(&boxes[BIAS], bias, 2, at.r0, at.r1);
+    hl__box_narrow(&boxes[BIAS], bias, 3, keys.begin, keys.end);
+}
+
+static hl_cost forward_cost(const hl_call *call, const hl_tile *tile) {
+    hl_box boxes[L + 1];
+    for (size_t i = 0; i <= L; i++) boxes[i] = hl__box_whole(&call->operand[i]);
+    forward_access(call, tile, boxes);
+    double heads = (double)(boxes[Q].end[1] - boxes[Q].begin[1]), nq = (double)(boxes[Q].end[2] - boxes[Q].begin[2]);
+    double nk = (double)(boxes[K].end[2] - boxes[K].begin[2]);
+    double sizes = (double)(call->operand[Q].shape.extent[3] + call->operand[V].shape.extent[3]);
+    return (hl_cost){.flops = heads * 2 * nq * nk * sizes, .bytes = heads * sizeof(float) * (nq + nk) * sizes};
+}
+
+static const hl_pass forward_pass = {
+    .name = "forward",
+    .grid = forward_grid,
+    .access = forward_access,
+    .cost = forward_cost,
+    .scratch = forward_scratch,
+    .plan_bytes = sizeof(forward_plan),
+    .prepare = forward_prepare,
+    .kernel = forward_kernel,
+};
+
+/* ---- descriptor ---- */
+
+HL__DEFINE_OPERATOR(attention) = {
+    .name = "attention",
+    .min_inputs = 3,
+    .max_inputs = 6,
+    .optional = 1 << BIAS | 1 << LENGTHS | 1 << STEP,
+    .n_outputs = 2,
+    .n_saved = 1,
+    .options_bytes = sizeof(hl_attention_config),
+    .infer = attention_infer,
+    .forward = {{.pass = &forward_pass,
+                 .reads = {HL_IN(Q), HL_IN(K), HL_IN(V), HL_IN(BIAS), HL_IN(LENGTHS), HL_IN(STEP)},
+                 .writes = {HL_OUT(0), HL_OUT(1)}}},
+    .backward = {{.pass = &delta_pass, .reads = {HL_DOUT(0), HL_OUT(0)}, .writes = {HL_TEMP(0)}},
+                 {.pass = &square_pass,
+                  .reads = {HL_IN(Q), HL_IN(K), HL_IN(V), HL_IN(BIAS), HL_IN(LENGTHS), HL_IN(STEP), HL_OUT(1),
+                            HL_DOUT(0), HL_TEMP(0)},
+                  .writes = {HL_DIN(Q), HL_DIN(K), HL_DIN(V), HL_DIN(BIAS)}}},
+};

@@ -1,0 +1,412 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * The backward tiles of fused attention, in the transposed form: with keys along the rows, L and D are vectors along
+ * the contiguous axis and only dS^T has to be transposed.
+ *
+ *   D_i    = dot(do_i, o_i)
+ *   Pt_j   = exp(scale * St_j + biast_j - L)              the weights of key j for the queries of the block
+ *   dPt    = V dO^T
+ *   dSt_j  = Pt_j * (Mt_j * dPt_j - D)
+ *   dV    += (Mt * Pt) dO       dK += scale * dSt Q       dQ += scale * dS K       dbias += dS
+ *
+ * Tile (b, h, t, c) takes key block c and query block q = (c + t) mod n, n the larger number of blocks. The tiles of
+ * one t touch different blocks of dQ, dK and dV, so they run at once, and each block is added to in the order of t: the
+ * same bits for any number of workers, without partial sums. Tiles of t = 0 begin by zeroing block c of dQ, dK and dV,
+ * also where it has no partner or is masked. */
+#ifndef HL_OPS_ATTENTION_BACKWARD_H
+#define HL_OPS_ATTENTION_BACKWARD_H
+
+#include <string.h>
+
+#include "ops/op.h"
+#include "ops/random.h"
+#include "ops/score_mask.h"
+#include "ops/score_tiles.h"
+#include "ops/vector.h"
+
+#define SQUARE 128 /* most queries and keys of a tile */
+
+enum square_operand { SQ, SK, SV, SBIAS, SLENGTHS, SSTEP, SL, SDO, SD, SDQ, SDK, SDV, SDBIAS, N_SQUARE_OPERANDS };
+
+typedef struct squares {
+    size_t B, H, Tq, Tk, D, Dv;
+    size_t block;       /* queries and keys of a tile */
+    size_t n_q, n_k, n; /* blocks of queries and of keys; the larger */
+    size_t ahead, n_t;  /* t runs over 0 .. ahead and then the last values below n, n_t in all: a window has few */
+    size_t heads, n_groups;
+} squares;
+
+static squares squares_of(const hl_call *call) {
+    const hl_shape *q = &call->operand[SQ].shape, *v = &call->operand[SV].shape;
+    const hl_score_config *config = &((const hl_attention_config *)call->options)->score;
+    squares g = {.B = q->extent[0],
+                 .H = q->extent[1],
+                 .Tq = q->extent[2],
+                 .Tk = v->extent[2],
+                 .D = q->extent[3],
+                 .Dv = v->extent[3]};
+    g.block = hl__parallel_block(hl__max(g.Tq, g.Tk), SQUARE, g.B * g.H, 2);
+    g.n_q = hl__ceil_div(g.Tq, g.block);
+    g.n_k = hl__ceil_div(g.Tk, g.block);
+    g.n = hl__max(g.n_q, g.n_k);
+    g.ahead = g.n - 1;
+    g.n_t = g.n;
+    if (!hl_view_present(&call->operand[SDBIAS])) { /* every block of dbias has to be visited */
+        hl__sight sight = hl__sight_of(config, g.Tq, g.Tk, g.Tk);
+        ptrdiff_t block = (ptrdiff_t)g.block, ahead = sight.before - 1 - sight.shift + block - 1;
+        ptrdiff_t behind = sight.after - 1 + sight.shift + block - 1;
+        g.ahead = hl__clamp(ahead < 0 ? 0 : ahead / block, g.n - 1);
+        g.n_t = hl__min(g.n, g.ahead + 1 + hl__clamp(behind < 0 ? 0 : behind / block, g.n - 1));
+    }
+    double side = (double)hl__min(g.block, hl__max(g.Tq, g.Tk));
+    g.heads = hl__heads_of_tile(g.H, 2 * side * side * (double)(3 * g.D + 2 * g.Dv), g.B * g.H * g.n_t * g.n);
+    g.n_groups = hl__ceil_div(g.H, g.heads);
+    return g;
+}
+
+/* Where a tile stands. */
+typedef struct square {
+    size_t b, h0, h1, t, c, q;
+    size_t i0, i1, j0, j1; /* queries and keys; empty without a partner */
+    hl__range keys;        /* of j0 .. j1 - 1: those worth computing */
+} square;
+
+static square square_at(const hl_call *call, const squares *g, const hl_tile *tile, size_t length) {
+    const hl_score_config *config = &((const hl_attention_config *)call->options)->score;
+    size_t t = tile->index[2], c = tile->index[3];
+    if (t > g->ahead) t += g->n - g->n_t;
+    square at = {.b = tile->index[0], .h0 = tile->index[1] * g->heads, .t = t, .c = c, .q = (c + t) % g->n};
+    at.h1 = hl__min(at.h0 + g->heads, g->H);
+    at.i0 = hl__min(at.q * g->block, g->Tq);
+    at.i1 = hl__min(at.i0 + g->block, g->Tq);
+    at.j0 = hl__min(c * g->block, g->Tk);
+    at.j1 = hl__min(at.j0 + g->block, g->Tk);
+    hl__sight sight = hl__sight_of(config, g->Tq, g->Tk, length);
+    if (at.i0 < at.i1) at.keys = hl__clip_keys(hl__keys_seen(&sight, at.i0, at.i1), at.j0, at.j1);
+    return at;
+}
+
+/* True where this tile is the first that touches its block of dbias, for head h. */
+static bool square_opens_bias(const square *at, const hl_view *dbias, size_t h) {
+    if (!hl_view_present(dbias) || at->j0 >= at->j1) return false;
+    bool first = (dbias->shape.extent[0] != 1 || at->b == 0) && (dbias->shape.extent[1] != 1 || h == 0);
+    return first && (dbias->shape.extent[2] == 1 ? at->t == 0 : at->i0 < at->i1);
+}
+
+static void square_grid(const hl_call *call, hl_grid *grid) {
+    squares g = squares_of(call);
+    *grid = (hl_grid){{g.B, g.n_groups, g.n_t, g.n}};
+}
+
+static void square_access(const hl_call *call, const hl_tile *tile, hl_box *boxes) {
+    squares g = squares_of(call);
+    square at = square_at(call, &g, tile, g.Tk);
+    const hl_view *dbias = &call->operand[SDBIAS];
+    bool works = !hl__range_empty(at.keys), opens = square_opens_bias(&at, dbias, at.h0);
+    for (size_t i = 0; i < N_SQUARE_OPERANDS; i++) {
+        bool by_key = i == SK || i == SV || i == SDK || i == SDV;
+        if (i == SBIAS || i == SDBIAS) {
+            const hl_view *bias = &call->operand[i];
+            if (!hl_view_present(bias)) continue;
+            hl__box_narrow(&boxes[i], bias, 0, at.b, at.b + 1);
+            hl__box_narrow(&boxes[i], bias, 1, at.h0, at.h1);
+            hl__box_narrow(&boxes[i], bias, 2, at.i0, at.i1);
+            hl__box_narrow(&boxes[i], bias, 3, at.j0, at.j1);
+            if (!works && !(i == SDBIAS && opens)) boxes[i] = hl__box_empty();
+        } else if (i == SLENGTHS) {
+            hl__box_batch(&boxes[i], &call->operand[i], at.b);
+        } else if (i != SSTEP) {
+            hl__box_heads(&boxes[i], at.b, at.h0, at.h1, by_key ? at.j0 : at.i0, by_key ? at.j1 : at.i1);
+            if (!works && !(i >= SDQ && at.t == 0)) boxes[i] = hl__box_empty();
+        }
+    }
+}
+
+/* ---- kernel ---- */
+
+typedef struct square_plan {
+    squares g;
+    /* of a full block of queries and of the last one, by number of keys */
+    hl__gemm st[2][HL__KEY_SIZES], dpt[2][HL__KEY_SIZES];
+    hl__gemm dv[2][HL__KEY_SIZES], dk[2][HL__KEY_SIZES], dq[2][HL__KEY_SIZES];
+} square_plan;
+
+static void square_sizes(const hl_call *call, const squares *g, bool wanted[HL__KEY_SIZES]) {
+    size_t most = hl__min(g->block, g->Tk);
+    hl__sight sight = hl__sight_of(&((const hl_attention_config *)call->options)->score, g->Tq, g->Tk, g->Tk);
+    for (size_t n = 1; hl_view_present(&call->operand[SLENGTHS]) && n <= most; n++)
+        if (n % HL__KEY_STEP == 0 || n % HL__KEY_STEP == g->Tk % HL__KEY_STEP) wanted[hl__key_size(n)] = true;
+    for (size_t i0 = 0; i0 < g->Tq; i0 += g->block)
+        for (size_t j0 = 0; j0 < g->Tk; j0 += g->block) {
+            hl__range seen = hl__keys_seen(&sight, i0, hl__min(i0 + g->block, g->Tq));
+            hl__range keys = hl__clip_keys(seen, j0, hl__min(j0 + g->block, g->Tk));
+            if (!hl__range_empty(keys)) wanted[hl__key_size(keys.end - keys.begin)] = true;
+        }
+}
+
+static hl_status square_prepare(const hl_call *call, void *data) {
+    square_plan *plan = data;
+    plan->g = squares_of(call);
+    const squares *g = &plan->g;
+    bool wanted[HL__KEY_SIZES] = {false};
+    square_sizes(call, g, wanted);
+    for (size_t size = 0; size < HL__KEY_SIZES; size++)
+        for (size_t last = 0; last < 2 && wanted[size]; last++) {
+            size_t nq = hl__block_rows(g->Tq, g->block, last), S = g->block;
+            size_t nk = hl__keys_of_size(size, g->Tk), D = g->D, Dv = g->Dv;
+            hl__gemm_shape st = {.m = nk, .n = nq, .k = D, .lda = D, .ldb = S, .ldc = S};
+            hl__gemm_shape dpt = {.m = nk, .n = nq, .k = Dv, .lda = Dv, .ldb = S, .ldc = S};
+            hl__gemm_shape dv = {.m = nk, .n = Dv, .k = nq, .lda = S, .ldb = Dv, .ldc = Dv, .accumulate = true};
+            hl__gemm_shape dk = {.m = nk, .n = D, .k = nq, .lda = S, .ldb = D, .ldc = D, .accumulate = true};
+            hl__gemm_shape dq = {.m = nq, .n = D, .k = nk, .lda = S, .ldb = D, .ldc = D, .accumulate = true};
+            hl_status status = hl__gemm_prepare(&st, &plan->st[last][size]);
+            if (status == HL_OK) status = hl__gemm_prepare(&dpt, &plan->dpt[last][size]);
+            if (status == HL_OK) status = hl__gemm_prepare(&dv, &plan->dv[last][size]);
+            if (status == HL_OK) status = hl__gemm_prepare(&dk, &plan->dk[last][size]);
+            if (status == HL_OK) status = hl__gemm_prepare(&dq, &plan->dq[last][size]);
+            if (status != HL_OK) return status;
+        }
+    return HL_OK;
+}
+
+/* What one head of a tile works on. */
+typedef struct square_work {
+    const hl_call *call;
+    const square_plan *plan;
+    const square *at;
+    size_t h;
+    hl__sight sight;
+    hl__dropout dropout;
+    bool drops;
+    float *qt, *dot;              /* transposed queries and dO, [D][block] */
+    float *st, *dpt, *ds, *biast; /* [block][block]; ds is the transpose of what dpt becomes */
+    float *l, *d, *factor;        /* [block], [block], [4][block] */
+} square_work;
+
+static size_t square_floats(const hl_call *call, const squares *g, square_work *work, float *base) {
+    size_t S = g->block, used = 0, bias = hl_view_present(&call->operand[SBIAS]) ? S * S : 0;
+    size_t sizes[] = {g->D * S, g->Dv * S, S * S, S * S, S * S, bias, S, S, 4 * S};
+    float **parts[] = {&work->qt,    &work->dot, &work->st, &work->dpt,   &work->ds,
+                       &work->biast, &work->l,   &work->d,  &work->factor};
+    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+        *parts[i] = base ? base + used : NULL;
+        used += hl__round_up(sizes[i], HL__LANES);
+    }
+    return used;
+}
+
+static size_t square_scratch(const hl_call *call) {
+    squares g = squares_of(call);
+    square_work work;
+    return square_floats(call, &g, &work, NULL) * sizeof(float);
+}
+
+static void zero_rows(const hl_view *view, size_t b, size_t h, size_t r0, size_t r1) {
+    if (!hl_view_present(view) || r0 >= r1) return;
+    memset(hl__head_row(view, b, h, r0), 0, (r1 - r0) * view->stride[2] * sizeof(float));
+}
+
+static float *bias_gradient_row(const hl_view *dbias, const square *at, size_t h, size_t r) {
+    return hl__bias_row(dbias, at->b, h, at->i0 + r);
+}
+
+/* First writes: what this tile is the first to touch. */
+static void open_regions(const square_work *w) {
+    const square *at = w->at;
+    const hl_view *operand = w->call->operand, *dbias = &operand[SDBIAS];
+    if (at->t == 0) {
+        zero_rows(&operand[SDQ], at->b, w->h, at->i0, at->i1);
+        zero_rows(&operand[SDK], at->b, w->h, at->j0, at->j1);
+        zero_rows(&operand[SDV], at->b, w->h, at->j0, at->j1);
+    }
+    if (!square_opens_bias(at, dbias, w->h)) return;
+    size_t rows = dbias->shape.extent[2] == 1 ? 1 : at->i1 - at->i0;
+    for (size_t r = 0; r < rows; r++)
+        memset(bias_gradient_row(dbias, at, w->h, r) + at->j0, 0, (at->j1 - at->j0) * sizeof(float));
+}
+
+/* biast[j][i] for the keys at hand. */
+static void load_bias(const square_work *w, size_t nq, size_t nk) {
+    const hl_view *bias = &w->call->operand[SBIAS];
+    size_t S = w->plan->g.block;
+    const float *first = hl__bias_row(bias, w->at->b, w->h, w->at->i0) + w->at->keys.begin;
+    if (bias->shape.extent[2] != 1) {
+        hl__transpose_block(first, bias->stride[2], nq, nk, w->biast, S);
+        return;
+    }
+    for (size_t j = 0; j < nk; j++)
+        for (size_t i = 0; i < hl__round_up(nq, HL__LANES); i++) w->biast[j * S + i] = first[j];
+}
+
+/* st_j becomes the dropped weights, dpt_j (where not NULL) becomes by * dSt_j. bias_j and factor_j may be NULL. */
+static void weigh_row(const square_work *w, size_t n, float *st_j, float *dpt_j, const float *bias_j,
+                      const float *factor_j, float scale, float by) {
+    hl__floats scales = hl__splat(scale), bys = hl__splat(by);
+    for (size_t i = 0; i < n; i += HL__LANES) {
+        hl__floats shift = -hl__load(w->l + i);
+        if (bias_j) shift += hl__load(bias_j + i);
+        hl__floats p = hl__exp(hl__fma(hl__load(st_j + i), scales, shift));
+        hl__floats factor = factor_j ? hl__load(factor_j + i) : hl__splat(1);
+        hl__store(st_j + i, factor_j ? p * factor : p);
+        if (!dpt_j) continue;
+        hl__floats dp = hl__load(dpt_j + i);
+        if (factor_j) dp *= factor;
+        hl__store(dpt_j + i, p * (dp - hl__load(w->d + i)) * bys);
+    }
+}
+
+static void weigh_rows(const square_work *w, size_t nq, size_t nk, bool needs_ds, float scale, float by) {
+    const square *at = w->at;
+    const squares *g = &w->plan->g;
+    bool sees_all = hl__sees_all(&w->sight, at->i0, at->i1, at->keys.begin, at->keys.end);
+    bool biased = hl_view_present(&w->call->operand[SBIAS]);
+    for (size_t j = 0; j < nk; j++) {
+        float *st_j = w->st + j * g->block, *dpt_j = w->dpt + j * g->block;
+        if (w->drops && j % 4 == 0)
+            hl__dropout_columns(&w->dropout, (uint32_t)(at->b * g->H + w->h), at->i0, nq, at->keys.begin + j, w->factor,
+                                g->block);
+        weigh_row(w, nq, st_j, needs_ds ? dpt_j : NULL, biased ? w->biast + j * g->block : NULL,
+                  w->drops ? w->factor + j % 4 * g->block : NULL, scale, by);
+        if (sees_all) continue;
+        hl__range seen = hl__queries_seeing(&w->sight, at->keys.begin + j);
+        size_t begin = hl__min(hl__max(seen.begin, at->i0), at->i1) - at->i0;
+        size_t end = hl__max(begin, hl__min(hl__max(seen.end, at->i0), at->i1) - at->i0);
+        for (size_t i = 0; i < begin; i++) st_j[i] = dpt_j[i] = 0;
+        for (size_t i = end; i < nq; i++) st_j[i] = dpt_j[i] = 0;
+    }
+}
+
+static float lane_sum(const float *x, size_t n) {
+    hl__floats sum = hl__splat(0);
+    for (size_t i = 0; i < n; i += HL__LANES) sum += hl__load_some(x + i, hl__min(HL__LANES, n - i), 0);
+    return hl__sum_lanes(sum);
+}
+
+/* dbias += dS; then dS and dSt, which were computed without the scale, get it. */
+static void add_bias_gradient(const square_work *w, size_t nq, size_t nk, float scale) {
+    const hl_view *dbias = &w->call->operand[SDBIAS];
+    size_t S = w->plan->g.block, j0 = w->at->keys.begin;
+    if (dbias->shape.extent[2] == 1) {
+        float *db = bias_gradient_row(dbias, w->at, w->h, 0) + j0;
+        for (size_t j = 0; j < nk; j++) db[j] += lane_sum(w->dpt + j * S, nq);
+    } else {
+        for (size_t i = 0; i < nq; i++) {
+            float *db_i = bias_gradient_row(dbias, w->at, w->h, i) + j0;
+            for (size_t j = 0; j < nk; j++) db_i[j] += w->ds[i * S + j];
+        }
+    }
+    for (size_t j = 0; j < nk; j++)
+        for (size_t i = 0; i < nq; i++) w->dpt[j * S + i] *= scale;
+    for (size_t i = 0; i < nq; i++)
+        for (size_t j = 0; j < nk; j++) w->ds[i * S + j] *= scale;
+}
+
+static void load_padded(float *to, const float *from, size_t n) {
+    memcpy(to, from, n * sizeof *to);
+    memset(to + n, 0, (hl__round_up(n, HL__LANES) - n) * sizeof *to);
+}
+
+/* One head of a tile whose blocks see each other. */
+static void square_head(const square_work *w) {
+    const square *at = w->at;
+    const square_plan *plan = w->plan;
+    const squares *g = &plan->g;
+    const hl_view *x = w->call->operand;
+    size_t nq = at->i1 - at->i0, nk = at->keys.end - at->keys.begin, S = g->block, j0 = at->keys.begin;
+    size_t last = at->i1 == g->Tq && g->n_q > 1 ? 1 : 0, size = hl__key_size(nk);
+    size_t row = (at->b * g->H + w->h) * g->Tq + at->i0;
+    const float *q = hl__head_row(&x[SQ], at->b, w->h, at->i0), *k = hl__head_row(&x[SK], at->b, w->h, j0);
+    const float *v = hl__head_row(&x[SV], at->b, w->h, j0), *d_o = hl__head_row(&x[SDO], at->b, w->h, at->i0);
+    bool needs_dq = hl_view_present(&x[SDQ]), needs_dk = hl_view_present(&x[SDK]);
+    bool needs_dbias = hl_view_present(&x[SDBIAS]), needs_ds = needs_dq || needs_dk || needs_dbias;
+    float scale = hl__score_scale(&((const hl_attention_config *)w->call->options)->score, g->D);
+
+    load_padded(w->l, hl__f32(&x[SL]) + row, nq);
+    load_padded(w->d, hl__f32(&x[SD]) + row, nq);
+    if (hl_view_present(&x[SBIAS])) load_bias(w, nq, nk);
+    hl__transpose_block(q, g->D, nq, g->D, w->qt, S);
+    hl__gemm_run(&plan->st[last][size], k, w->qt, w->st);
+    if (needs_ds) {
+        hl__transpose_block(d_o, g->Dv, nq, g->Dv, w->dot, S);
+        hl__gemm_run(&plan->dpt[last][size], v, w->dot, w->dpt);
+    }
+    weigh_rows(w, nq, nk, needs_ds, scale, needs_dbias ? 1 : scale);
+    if (hl_view_present(&x[SDV]))
+        hl__gemm_run(&plan->dv[last][size], w->st, d_o, hl__head_row(&x[SDV], at->b, w->h, j0));
+    if (needs_dq || needs_dbias) hl__transpose_block(w->dpt, S, nk, nq, w->ds, S);
+    if (needs_dbias) add_bias_gradient(w, nq, nk, scale);
+    if (needs_dk) hl__gemm_run(&plan->dk[last][size], w->dpt, q, hl__head_row(&x[SDK], at->b, w->h, j0));
+    if (needs_dq) hl__gemm_run(&plan->dq[last][size], w->ds, k, hl__head_row(&x[SDQ], at->b, w->h, at->i0));
+}
+
+static void square_kernel(const hl_call *call, const hl_tile *tile) {
+    const square_plan *plan = call->plan;
+    const squares *g = &plan->g;
+    const hl_attention_config *config = call->options;
+    size_t length = hl__length(&call->operand[SLENGTHS], tile->index[0], g->Tk);
+    square at = square_at(call, g, tile, length);
+    square_work w = {.call = call, .plan = plan, .at = &at, .drops = config->dropout.rate > 0};
+    w.sight = hl__sight_of(&config->score, g->Tq, g->Tk, length);
+    if (w.drops) w.dropout = hl__dropout_of(&config->dropout, call->node_id, *hl__i32(&call->operand[SSTEP]));
+    square_floats(call, g, &w, tile->scratch);
+    for (w.h = at.h0; w.h < at.h1; w.h++) {
+        open_regions(&w);
+        if (!hl__range_empty(at.keys)) square_head(&w);
+    }
+}
+
+static hl_cost square_cost(const hl_call *call, const hl_tile *tile) {
+    squares g = squares_of(call);
+    square at = square_at(call, &g, tile, g.Tk);
+    double heads = (double)(at.h1 - at.h0), nq = (double)(at.i1 - at.i0), nk = (double)(at.keys.end - at.keys.begin);
+    double D = (double)g.D, Dv = (double)g.Dv;
+    return (hl_cost){.flops = heads * 2 * nq * nk * (3 * D + 2 * Dv),
+                     .bytes = heads * sizeof(float) * (nq * (3 * D + Dv + 2) + nk * (3 * D + 3 * Dv))};
+}
+
+static const hl_pass square_pass = {
+    .name = "backward",
+    .grid = square_grid,
+    .access = square_access,
+    .cost = square_cost,
+    .scratch = square_scratch,
+    .plan_bytes = sizeof(square_plan),
+    .prepare = square_prepare,
+    .kernel = square_kernel,
+};
+
+/* ---- D_i = dot(do_i, o_i) ---- */
+
+enum delta_operand { DELTA_DO, DELTA_O, DELTA_D };
+
+static void delta_grid(const hl_call *call, hl_grid *grid) {
+    grid->extent[0] = hl__cut_rows(&call->operand[DELTA_O].shape, 1).n_tiles;
+}
+
+static void delta_access(const hl_call *call, const hl_tile *tile, hl_box *boxes) {
+    const hl_shape *shape = &call->operand[DELTA_O].shape;
+    hl__cut cut = hl__cut_rows(shape, 1);
+    boxes[DELTA_DO] = boxes[DELTA_O] = boxes[DELTA_D] = hl__cut_box(&cut, shape, tile->index[0]);
+    boxes[DELTA_D].begin[3] = boxes[DELTA_D].end[3] = 0;
+}
+
+static void delta_kernel(const hl_call *call, const hl_tile *tile) {
+    const hl_view *o = &call->operand[DELTA_O], *d = &call->operand[DELTA_D];
+    hl__cut cut = hl__cut_rows(&o->shape, 1);
+    hl_box box = hl__cut_box(&cut, &o->shape, tile->index[0]);
+    size_t index[HL_MAX_RANK] = {0}, Dv = o->shape.extent[3];
+    for (bool started = false; hl__next_row(&box, 4, index, &started);) {
+        const float *o_i = hl__f32(o) + hl__offset(o, index);
+        const float *do_i = hl__f32(&call->operand[DELTA_DO]) + hl__offset(&call->operand[DELTA_DO], index);
+        hl__floats sum = hl__splat(0);
+        for (size_t j = 0; j < Dv; j += HL__LANES) {
+            size_t some = hl__min(HL__LANES, Dv - j);
+            sum = hl__fma(hl__load_some(o_i + j, some, 0), hl__load_some(do_i + j, some, 0), sum);
+        }
+        hl__f32(d)[hl__offset(d, index)] = hl__sum_lanes(sum);
+    }
+}
+
+static const hl_pass delta_pass = {.name = "delta", .grid = delta_grid, .access = delta_access, .kernel = delta_kernel};
+
+#endif

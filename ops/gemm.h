@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * The one seam through which all block products go: C = A B or C += A B on one tile, row-major, single precision.
+ * Behind it stand libxsmm's generated kernels and a portable kernel in C. */
+#ifndef HL_OPS_GEMM_H
+#define HL_OPS_GEMM_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "headloom/status.h"
+
+/* m x n result, inner extent k. Leading dimensions are the distances in elements between consecutive rows as stored.
+ * A is [m][k], or [k][m] where transpose_a. B is [k][n] (a transposed B does not exist here: no kernel generator makes
+ * one; transpose the block first). */
+typedef struct hl__gemm_shape {
+    size_t m, n, k;
+    size_t lda, ldb, ldc;
+    bool transpose_a;
+    bool accumulate; /* C += A B */
+} hl__gemm_shape;
+
+/* A prepared product: plain data, kept in a pass's plan. */
+typedef struct hl__gemm {
+    void (*portable)(const hl__gemm_shape *shape, const float *a, const float *b, float *c);
+    void *generated; /* libxsmm's kernel for this shape, or NULL: use portable */
+    hl__gemm_shape shape;
+} hl__gemm;
+
+/* Looks the kernel up, or generates it. An extent of 0 is allowed: the product then is a no-op (or zeroes C where k is
+ * 0 and it does not accumulate). HL_UNSUPPORTED where extents exceed the generator's 32-bit limits or no kernel can be
+ * made. Call when a program is made, never in a kernel: the generator allocates. Thread-safe. */
+hl_status hl__gemm_prepare(const hl__gemm_shape *shape, hl__gemm *gemm);
+
+/* Runs it. c must not overlap a or b. Thread-safe. */
+void hl__gemm_run(const hl__gemm *gemm, const float *a, const float *b, float *c);
+
+/* The name of what stands behind the seam: "libxsmm" or "portable". */
+const char *hl__gemm_kind(void);
+
+/* out[j][i] = in[i][j] for i < rows, j < columns; in has ld_in, out has ld_out elements between rows. Vectorised. */
+void hl__transpose_block(const float *in, size_t ld_in, size_t rows, size_t columns, float *out, size_t ld_out);
+
+#endif

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * sum: y = sum of x over the given axes (all where none is given), in row-major order. dx = dy for every element. */
+#include "ops/reduce.h"
+
+/* ---- backward ---- */
+
+static void dx_kernel(const hl_call *call, const hl_tile *tile) { hl__spread_kernel(call, tile, 1); }
+
+/* ---- descriptor ---- */
+
+static const hl_pass forward = {.name = "forward",
+                                .grid = hl__sum_grid,
+                                .access = hl__sum_access,
+                                .kernel = hl__sum_kernel,
+                                .layout = {HL_LAYOUT_ANY}};
+static const hl_pass dx = {.name = "dx",
+                           .grid = hl__elementwise_grid,
+                           .access = hl__spread_access,
+                           .kernel = dx_kernel,
+                           .layout = {HL_LAYOUT_ANY}};
+
+HL__DEFINE_OPERATOR(sum) = {.name = "sum",
+                            .min_inputs = 1,
+                            .max_inputs = 1,
+                            .n_outputs = 1,
+                            .options_bytes = sizeof(hl_axes_config),
+                            .infer = hl__reduce_infer,
+                            .forward = {{.pass = &forward, .reads = {HL_IN(0)}, .writes = {HL_OUT(0)}}},
+                            .backward = {{.pass = &dx, .reads = {HL_DOUT(0)}, .writes = {HL_DIN(0)}}}};

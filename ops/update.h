@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * What the optimisers share: checks, and tiles over a parameter that is updated in place. */
+#ifndef HL_OPS_UPDATE_H
+#define HL_OPS_UPDATE_H
+
+#include "ops/elementwise.h"
+
+/* Inputs 0 .. n_tensors - 1 have the shape of the parameter, input 0; the others are scalars. */
+static inline hl_status hl__update_infer(hl_inference *i, size_t n_tensors, uint32_t integers) {
+    char a[HL_SHAPE_TEXT], b[HL_SHAPE_TEXT];
+    for (size_t k = 0; k < i->n_inputs; k++) {
+        const hl_view *input = &i->input[k];
+        if (!hl_view_present(input)) continue;
+        hl_dtype wanted = integers >> k & 1 ? HL_I32 : HL_F32;
+        if (input->dtype != wanted)
+            return hl_refuse(i, HL_TYPE_MISMATCH, "input %zu is %s, not %s", k, hl_dtype_name(input->dtype),
+                             hl_dtype_name(wanted));
+        if (k < n_tensors ? !hl__shape_equal(&input->shape, &i->input[0].shape) : input->shape.rank != 0)
+            return hl_refuse(i, HL_SHAPE_MISMATCH, "input %zu %s does not fit the parameter %s", k,
+                             hl_shape_text(&input->shape, a, sizeof a), hl_shape_text(&i->input[0].shape, b, sizeof b));
+    }
+    return HL_OK;
+}
+
+/* Boxes of all operands that have the parameter's shape; scalars stay whole. */
+static inline void hl__update_access(const hl_call *call, const hl_tile *tile, hl_box *boxes) {
+    hl_box box = hl__elementwise_box(call, tile);
+    const hl_shape *shape = &hl__written(call)->shape;
+    for (size_t i = 0; i < call->n_reads + call->n_writes; i++)
+        if (hl__shape_equal(&call->operand[i].shape, shape)) boxes[i] = box;
+}
+
+#endif

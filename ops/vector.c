@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * The row functions of one instruction set, for callers that are not compiled for it. */
+#include "ops/vector.h"
+
+#include "ops/op.h"
+#include "ops/portable.h"
+
+extern const hl__rows HL__ISA_NAME(hl__row_functions);
+const hl__rows HL__ISA_NAME(hl__row_functions) = {
+    .lanes = HL__LANES,
+    .exp = hl__row_exp,
+    .log = hl__row_log,
+    .tanh = hl__row_tanh,
+    .sum = hl__row_sum,
+    .max = hl__row_max,
+    .exp_sum = hl__row_exp_sum,
+};

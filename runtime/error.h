@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * The words behind a runtime's last failure. A few buffers in turn, so that words that were handed out stay whole while
+ * other threads fail. */
+#ifndef HL_RUNTIME_ERROR_H
+#define HL_RUNTIME_ERROR_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "headloom/status.h"
+
+#define HL__ERROR_BYTES 256
+#define HL__ERROR_BUFFERS 8
+
+typedef struct hl__error {
+    pthread_mutex_t mutex;    /* writers */
+    const char *_Atomic last; /* NULL: none yet */
+    unsigned n_written;
+    char words[HL__ERROR_BUFFERS][HL__ERROR_BYTES];
+} hl__error;
+
+/* Keeps the words and returns status. */
+hl_status hl__error_set(hl__error *error, hl_status status, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+const char *hl__error_words(const hl__error *error);
+
+#endif

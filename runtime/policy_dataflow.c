@@ -1,0 +1,198 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * The dataflow policy: a task starts when its own predecessors are done. Each worker has two deques, for critical and
+ * for background tasks, and runs the critical ones first. A finished task counts down its successors; one that it
+ * releases runs next on the same worker, the others are pushed where thieves find them.
+ *
+ * The end of a run: workers count what they have finished on their own, and take it off the run's count when their
+ * deques are empty; whoever brings it to zero was the last. Nobody else can hold a task then, so workers need not take
+ * part in a run, nor leave it: those that sleep are woken as tasks turn up, and idle ones look at deques only, never at
+ * the graph, which may be gone. */
+#include <stdalign.h>
+#include <stdatomic.h>
+#include <stdint.h>
+
+#include "runtime/memory.h"
+#include "runtime/policy.h"
+#include "runtime/pool.h"
+
+#define NO_TASK UINT32_MAX
+#define CRITICAL 0
+#define BACKGROUND 1
+#define JOINS_AT_HAND 32  /* joins released but not yet followed; more are pushed like tasks */
+#define LEAST_NEAR 1      /* tasks that a victim on the same node must have */
+#define LEAST_REMOTE 2    /* the last one stays on its node, where its data is */
+#define WOKEN_BY_CALLER 4 /* the rest is woken by the workers, each of which wakes another when it gets a root */
+
+typedef struct dataflow_state {
+    alignas(64) _Atomic uint64_t roots_left; /* the graph's roots from n_roots - roots_left on are still to be taken */
+    alignas(64) _Atomic uint64_t n_unfinished; /* tasks that no worker has yet taken off */
+} dataflow_state;
+
+static hl_status reserve(hl_runtime *runtime, size_t n_tasks) {
+    for (size_t w = 0; w < runtime->n_workers; w++) {
+        hl__worker *worker = &runtime->workers[w];
+        for (size_t d = 0; d < HL__N_DEQUES; d++) {
+            if (hl__deque_capacity(&worker->deque[d]) >= n_tasks) continue;
+            size_t bytes = hl__ring_bytes(n_tasks);
+            void *memory = bytes > 0 ? hl__arena_create(runtime, bytes, worker->node) : NULL;
+            if (!memory)
+                return hl__error_set(&runtime->error, HL_OUT_OF_MEMORY, "a deque of %zu tasks for worker %zu of %zu",
+                                     n_tasks, w, runtime->n_workers);
+            hl__deque_install(&worker->deque[d], memory, bytes, n_tasks);
+        }
+    }
+    return HL_OK;
+}
+
+static void submit(hl_runtime *runtime) {
+    dataflow_state *state = runtime->policy_state;
+    const hl__task_graph *graph = runtime->graph;
+    /* relaxed: published by roots_left. */
+    atomic_store_explicit(&state->n_unfinished, graph->n_tasks, memory_order_relaxed);
+    /* seq_cst: publishes the run, and comes before the look for sleepers. */
+    atomic_store_explicit(&state->roots_left, graph->n_roots, memory_order_seq_cst);
+    hl__wake_anywhere(runtime, 0, graph->n_roots < WOKEN_BY_CALLER ? graph->n_roots : WOKEN_BY_CALLER);
+}
+
+/* ---- getting a task ---- */
+
+static bool take_root(hl__worker *worker, uint32_t *task) {
+    hl_runtime *runtime = worker->runtime;
+    dataflow_state *state = runtime->policy_state;
+    /* relaxed: only a guess for the exchange. */
+    uint64_t left = atomic_load_explicit(&state->roots_left, memory_order_relaxed);
+    do {
+        if (left == 0) return false;
+        /* acquire on success: the run that submit published (reached through other takers, too, since exchanges
+         * continue its release). seq_cst is not needed: whoever takes a root need not be seen. */
+    } while (!atomic_compare_exchange_weak_explicit(&state->roots_left, &left, left - 1, memory_order_acq_rel,
+                                                    memory_order_relaxed));
+    /* Only now: before, the graph could have been that of an earlier run. */
+    const hl__task_graph *graph = runtime->graph;
+    *task = graph->roots[graph->n_roots - left];
+    /* relaxed: a sleeper that is missed costs time only, and has itself looked at roots_left before it slept. */
+    if (left > 1 && atomic_load_explicit(&runtime->n_parked, memory_order_relaxed) > 0)
+        hl__wake_anywhere(runtime, worker->node, 1);
+    return true;
+}
+
+static bool steal(hl__worker *worker, size_t which, size_t begin, size_t end, int64_t least, uint32_t *task) {
+    for (size_t v = begin; v < end; v++)
+        if (hl__deque_steal(&worker->runtime->workers[worker->victims[v]].deque[which], least, task)) return true;
+    return false;
+}
+
+/* Takes what this worker has finished off the run's count. */
+static void count_finished(hl__worker *worker) {
+    if (worker->n_finished == 0) return;
+    dataflow_state *state = worker->runtime->policy_state;
+    size_t n = worker->n_finished;
+    worker->n_finished = 0;
+    /* acq_rel: the last worker sees what all others did, and hands it on to the caller. */
+    if (atomic_fetch_sub_explicit(&state->n_unfinished, n, memory_order_acq_rel) == n)
+        hl__run_finished(worker->runtime);
+}
+
+/* Critical tasks first, near ones first; own background tasks before another node's critical ones, since fetching those
+ * moves data. */
+static bool find(hl__worker *worker, uint32_t *task) {
+    if (hl__deque_pop(&worker->deque[CRITICAL], task) || take_root(worker, task) ||
+        steal(worker, CRITICAL, 0, worker->n_near, LEAST_NEAR, task) || hl__deque_pop(&worker->deque[BACKGROUND], task))
+        return true;
+    count_finished(worker);
+    return steal(worker, CRITICAL, worker->n_near, worker->n_victims, LEAST_REMOTE, task) ||
+           steal(worker, BACKGROUND, 0, worker->n_near, LEAST_NEAR, task) ||
+           steal(worker, BACKGROUND, worker->n_near, worker->n_victims, LEAST_REMOTE, task);
+}
+
+static bool ready(const hl__worker *worker) {
+    const hl_runtime *runtime = worker->runtime;
+    const dataflow_state *state = runtime->policy_state;
+    /* seq_cst, here and in hl__deque_size: as policy.h asks. The own deques are empty whenever this is asked. */
+    if (atomic_load_explicit(&state->roots_left, memory_order_seq_cst) > 0) return true;
+    for (size_t v = 0; v < worker->n_victims; v++) {
+        const hl__worker *victim = &runtime->workers[worker->victims[v]];
+        int64_t least = v < worker->n_near ? LEAST_NEAR : LEAST_REMOTE;
+        for (size_t d = 0; d < HL__N_DEQUES; d++)
+            if (hl__deque_size(&victim->deque[d]) >= least) return true;
+    }
+    return false;
+}
+
+/* ---- releasing successors ---- */
+
+/* Counts one predecessor down; true for the last. The count is set for the next run at once: nobody else touches it in
+ * this one. */
+static bool release_one(hl__task *task) {
+    if (task->n_predecessors == 1) return true; /* the count is 1 and stays so */
+    /* acquire: if all others have counted down, what they did is ours to hand on. Nobody else is left then, so the
+     * count needs no exchange. */
+    if (atomic_load_explicit(&task->pending, memory_order_acquire) != 1 &&
+        /* acq_rel: release of our own task's results, acquire of the others' where we turn out to be the last. */
+        atomic_fetch_sub_explicit(&task->pending, 1, memory_order_acq_rel) != 1)
+        return false;
+    /* relaxed: the next run is published as a whole. */
+    atomic_store_explicit(&task->pending, task->n_predecessors, memory_order_relaxed);
+    return true;
+}
+
+/* Wakes workers for n tasks that were pushed. The pushes are sequentially consistent, so a worker that we don't see
+ * asleep here sees them before it sleeps: see worker.c. */
+static void wake_for(hl__worker *worker, size_t n) {
+    hl_runtime *runtime = worker->runtime;
+    /* seq_cst: after the pushes. */
+    if (atomic_load_explicit(&runtime->n_parked, memory_order_seq_cst) == 0) return;
+    n -= hl__wake_in_pool(runtime, worker->node, n);
+    if (n == 0) return;
+    /* Other nodes only take what leaves one behind. */
+    if (hl__deque_size(&worker->deque[CRITICAL]) >= LEAST_REMOTE ||
+        hl__deque_size(&worker->deque[BACKGROUND]) >= LEAST_REMOTE)
+        hl__wake_anywhere(runtime, worker->node, n);
+}
+
+/* Releases what waited for task number, through joins; gives the task to run next, or NO_TASK. */
+static uint32_t release(hl__worker *worker, const hl__task_graph *graph, uint32_t number) {
+    uint32_t joins[JOINS_AT_HAND], next = NO_TASK;
+    size_t n_joins = 0, n_pushed = 0;
+    for (;;) {
+        worker->n_finished++;
+        const hl__task *finished = &graph->tasks[number];
+        const uint32_t *successor = graph->successors + finished->first_successor;
+        for (uint32_t i = 0; i < finished->n_successors; i++) {
+            hl__task *task = &graph->tasks[successor[i]];
+            if (!release_one(task)) continue;
+            if (!task->run && n_joins < JOINS_AT_HAND) {
+                joins[n_joins++] = successor[i];
+            } else if (next == NO_TASK && !task->background &&
+                       (task->home == worker->node || task->home == HL__NO_NODE)) {
+                next = successor[i];
+            } else {
+                hl__deque_push(&worker->deque[task->background], successor[i]);
+                n_pushed++;
+            }
+        }
+        if (n_joins == 0) break;
+        number = joins[--n_joins];
+    }
+    if (n_pushed > 0) wake_for(worker, n_pushed);
+    return next;
+}
+
+static void work(hl__worker *worker) {
+    uint32_t task;
+    while (find(worker, &task)) {
+        const hl__task_graph *graph = worker->runtime->graph;
+        for (; task != NO_TASK; task = release(worker, graph, task))
+            if (graph->tasks[task].run) hl__worker_run(worker, &graph->tasks[task]);
+    }
+}
+
+const hl__policy hl__policy_DATAFLOW = {
+    .name = "dataflow",
+    .state_bytes = sizeof(dataflow_state),
+    .reserve = reserve,
+    .submit = submit,
+    .work = work,
+    .ready = ready,
+};

@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * The levels policy: all workers run the tasks of one level, meet, and go on to the next. No edge joins two tasks of
+ * one level and joins need nothing done, so edges are not looked at: this is the baseline with a barrier after each
+ * operator, and an oracle for the dataflow policy. */
+#include <stdalign.h>
+#include <stdatomic.h>
+#include <stdint.h>
+
+#include "runtime/policy.h"
+#include "runtime/pool.h"
+#include "runtime/wait.h"
+
+#define SPIN_PAUSES 256 /* at a barrier, before sleeping: some microseconds */
+#define CHUNKS_PER_WORKER \
+    8 /* of a level: enough that uneven tasks even out, few enough that the cursor is not fought for */
+
+typedef struct levels_state {
+    _Atomic uint64_t run;                 /* number of the last run submitted */
+    alignas(64) _Atomic size_t cursor;    /* into level_order: next task to take */
+    alignas(64) _Atomic uint32_t epoch;   /* barriers passed; futex */
+    _Atomic uint32_t n_sleeping;          /* of those who wait for epoch */
+    alignas(64) _Atomic size_t n_arrived; /* at the barrier; at the end, of the run */
+} levels_state;
+
+static void submit(hl_runtime *runtime) {
+    levels_state *state = runtime->policy_state;
+    /* relaxed, both: published by run. */
+    atomic_store_explicit(&state->cursor, 0, memory_order_relaxed);
+    atomic_store_explicit(&state->n_arrived, 0, memory_order_relaxed);
+    /* seq_cst: publishes the graph, and comes before the look for sleepers. */
+    atomic_fetch_add_explicit(&state->run, 1, memory_order_seq_cst);
+    hl__wake_anywhere(runtime, 0, runtime->n_workers);
+}
+
+static bool ready(const hl__worker *worker) {
+    const levels_state *state = worker->runtime->policy_state;
+    /* seq_cst: as policy.h asks. */
+    return atomic_load_explicit(&state->run, memory_order_seq_cst) != worker->run_seen;
+}
+
+/* True for the last worker to arrive. */
+static bool arrive(levels_state *state, size_t n_workers) {
+    /* acq_rel: the last one has seen all that the others did before they arrived. */
+    return atomic_fetch_add_explicit(&state->n_arrived, 1, memory_order_acq_rel) + 1 == n_workers;
+}
+
+/* Waits for all workers; the last one sets the cursor to where the next level begins. */
+static void meet(levels_state *state, size_t n_workers, size_t next_begin) {
+    /* relaxed: it can't move before we have arrived, and what it was last was acquired at the barrier before. */
+    uint32_t epoch = atomic_load_explicit(&state->epoch, memory_order_relaxed);
+    if (arrive(state, n_workers)) {
+        /* relaxed, both: published by epoch. */
+        atomic_store_explicit(&state->cursor, next_begin, memory_order_relaxed);
+        atomic_store_explicit(&state->n_arrived, 0, memory_order_relaxed);
+        /* seq_cst: release for all of the level; and before the look for sleepers, who count themselves before they
+         * look at epoch. */
+        atomic_store_explicit(&state->epoch, epoch + 1, memory_order_seq_cst);
+        if (atomic_load_explicit(&state->n_sleeping, memory_order_seq_cst) > 0) hl__futex_wake_all(&state->epoch);
+        return;
+    }
+    for (size_t i = 0; i < SPIN_PAUSES; i++) {
+        /* acquire: pairs with the last one's release. */
+        if (atomic_load_explicit(&state->epoch, memory_order_acquire) != epoch) return;
+        hl__pause();
+    }
+    /* seq_cst: see above. */
+    atomic_fetch_add_explicit(&state->n_sleeping, 1, memory_order_seq_cst);
+    while (atomic_load_explicit(&state->epoch, memory_order_seq_cst) == epoch) hl__futex_wait(&state->epoch, epoch);
+    /* relaxed: one sleeper too many costs a needless call. */
+    atomic_fetch_sub_explicit(&state->n_sleeping, 1, memory_order_relaxed);
+}
+
+static void run_level(hl__worker *worker, const hl__task_graph *graph, size_t begin, size_t end) {
+    levels_state *state = worker->runtime->policy_state;
+    size_t chunk = (end - begin) / (worker->runtime->n_workers * CHUNKS_PER_WORKER);
+    if (chunk == 0) chunk = 1;
+    for (;;) {
+        /* relaxed: it only deals out numbers; the barrier orders the tasks. */
+        size_t first = atomic_fetch_add_explicit(&state->cursor, chunk, memory_order_relaxed);
+        if (first >= end) return;
+        size_t last = end - first < chunk ? end : first + chunk;
+        for (size_t i = first; i < last; i++) {
+            const hl__task *task = &graph->tasks[graph->level_order[i]];
+            if (task->run) hl__worker_run(worker, task);
+        }
+    }
+}
+
+static void work(hl__worker *worker) {
+    if (!ready(worker)) return;
+    worker->run_seen++; /* the next run waits for this one, and this one for us: at most one is new */
+    hl_runtime *runtime = worker->runtime;
+    levels_state *state = runtime->policy_state;
+    const hl__task_graph *graph = runtime->graph;
+    size_t begin = 0, n_tasks = graph->n_tasks;
+    for (size_t level = 0; level < graph->n_levels; level++) {
+        size_t end = graph->level_begin[level + 1];
+        if (end == begin) continue; /* an empty level needs no barrier, and all workers see that it is empty */
+        run_level(worker, graph, begin, end);
+        begin = end;
+        if (end == n_tasks) break;
+        meet(state, runtime->n_workers, end);
+    }
+    if (arrive(state, runtime->n_workers)) hl__run_finished(runtime);
+}
+
+const hl__policy hl__policy_LEVELS = {
+    .name = "levels",
+    .state_bytes = sizeof(levels_state),
+    .submit = submit,
+    .work = work,
+    .ready = ready,
+};

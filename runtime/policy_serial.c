@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * The serial policy: worker 0 runs all tasks in the order of the array. Edges rise in that order, so there is nothing
+ * to count and nothing to wait for. */
+#include <stdatomic.h>
+#include <stdint.h>
+
+#include "runtime/policy.h"
+#include "runtime/pool.h"
+
+typedef struct serial_state {
+    _Atomic uint64_t run; /* number of the last run submitted */
+} serial_state;
+
+static void submit(hl_runtime *runtime) {
+    serial_state *state = runtime->policy_state;
+    /* seq_cst: publishes the graph, and comes before the look whether worker 0 sleeps. */
+    atomic_fetch_add_explicit(&state->run, 1, memory_order_seq_cst);
+    hl__wake_worker(runtime, &runtime->workers[0]);
+}
+
+static bool ready(const hl__worker *worker) {
+    const serial_state *state = worker->runtime->policy_state;
+    /* seq_cst: as policy.h asks. */
+    return worker->number == 0 && atomic_load_explicit(&state->run, memory_order_seq_cst) != worker->run_seen;
+}
+
+static void work(hl__worker *worker) {
+    if (!ready(worker)) return;
+    worker->run_seen++; /* runs follow one another, so there is never more than one that is new */
+    const hl__task_graph *graph = worker->runtime->graph;
+    for (size_t t = 0; t < graph->n_tasks; t++)
+        if (graph->tasks[t].run) hl__worker_run(worker, &graph->tasks[t]);
+    hl__run_finished(worker->runtime);
+}
+
+const hl__policy hl__policy_SERIAL = {
+    .name = "serial",
+    .state_bytes = sizeof(serial_state),
+    .submit = submit,
+    .work = work,
+    .ready = ready,
+};

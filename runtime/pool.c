@@ -1,0 +1,200 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * The life of a runtime. A host thread of ours enters the library's only parallel region and stays until the end, so
+ * that one OpenMP team hosts all workers: OMP_PLACES, OMP_PROC_BIND, OMP_THREAD_LIMIT and OMP_DYNAMIC are obeyed by
+ * those who know them, and callers never nest, whatever region they call from. How many threads came is known only
+ * inside the region; what depends on it is made there. */
+#include "runtime/pool.h"
+
+#include <errno.h>
+#include <omp.h>
+#include <signal.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "runtime/memory.h"
+#include "runtime/wait.h"
+
+#define MAX_WORKERS 4096
+
+/* hl_runtime.team_state */
+enum { TEAM_STARTING = 0, TEAM_READY = 1, TEAM_FAILED = 2 };
+
+static void set_team_state(hl_runtime *runtime, uint32_t state) {
+    /* release: the creator reads what the team has set up. */
+    atomic_store_explicit(&runtime->team_state, state, memory_order_release);
+    hl__futex_wake_all(&runtime->team_state);
+}
+
+static uint32_t wait_for_team(hl_runtime *runtime) {
+    uint32_t state;
+    /* acquire: pairs with the release above. */
+    while ((state = atomic_load_explicit(&runtime->team_state, memory_order_acquire)) == TEAM_STARTING)
+        hl__futex_wait(&runtime->team_state, TEAM_STARTING);
+    return state;
+}
+
+/* Makes the pools from the workers' places. */
+static hl_status make_pools(hl_runtime *runtime) {
+    size_t n_pools = runtime->topology->n_nodes;
+    runtime->pools = hl__allocate(n_pools, sizeof *runtime->pools);
+    if (!runtime->pools) return HL_OUT_OF_MEMORY;
+    runtime->n_pools = n_pools;
+    for (size_t w = 0; w < runtime->n_workers; w++) {
+        runtime->workers[w].node = runtime->topology->places[w].node;
+        runtime->pools[runtime->workers[w].node].n_members++;
+    }
+    for (size_t p = 0; p < n_pools; p++) {
+        hl__pool *pool = &runtime->pools[p];
+        pool->members = hl__allocate(pool->n_members, sizeof *pool->members);
+        if (!pool->members) return HL_OUT_OF_MEMORY;
+        pool->n_members = 0;
+    }
+    for (size_t w = 0; w < runtime->n_workers; w++) {
+        hl__pool *pool = &runtime->pools[runtime->workers[w].node];
+        pool->members[pool->n_members++] = (uint16_t)w;
+    }
+    return HL_OK;
+}
+
+static hl_status settle_team(hl_runtime *runtime) {
+    hl_status status = hl__topology_settle(runtime->topology);
+    if (status == HL_OK) status = make_pools(runtime);
+    if (status == HL_OK) status = hl__order_victims(runtime, runtime->steal_seed);
+    return status;
+}
+
+/* The host thread: the team, from its first moment to its last. */
+static void *host_team(void *argument) {
+    hl_runtime *runtime = argument;
+#pragma omp parallel num_threads((int)runtime->n_workers)
+    {
+#pragma omp single
+        {
+            runtime->n_workers = (size_t)omp_get_num_threads();
+            runtime->team_status = hl__topology_spread(runtime->topology, runtime->n_workers);
+        }
+        size_t number = (size_t)omp_get_thread_num();
+        if (runtime->team_status == HL_OK) hl__topology_bind(runtime->topology, number);
+#pragma omp barrier
+#pragma omp single
+        {
+            if (runtime->team_status == HL_OK) runtime->team_status = settle_team(runtime);
+            if (runtime->team_status == HL_OK) set_team_state(runtime, TEAM_READY);
+        }
+        if (runtime->team_status == HL_OK) hl__worker_main(&runtime->workers[number]);
+    }
+    if (runtime->team_status != HL_OK) set_team_state(runtime, TEAM_FAILED);
+    return NULL;
+}
+
+/* Starts the host with all signals blocked, which its team inherits: the program's handlers run in its own threads. */
+static hl_status start_team(hl_runtime *runtime) {
+    sigset_t all, before;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    int failure = pthread_create(&runtime->host, NULL, host_team, runtime);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    if (failure) return HL_SYSTEM;
+    if (wait_for_team(runtime) == TEAM_READY) return HL_OK;
+    pthread_join(runtime->host, NULL);
+    return runtime->team_status;
+}
+
+static void stop_team(hl_runtime *runtime) {
+    /* seq_cst: published like work, before the look for sleepers. */
+    atomic_store_explicit(&runtime->stopping, true, memory_order_seq_cst);
+    hl__wake_anywhere(runtime, 0, runtime->n_workers);
+    pthread_join(runtime->host, NULL);
+}
+
+/* Frees everything; the team is gone or was never there. */
+static void release(hl_runtime *runtime) {
+    for (size_t w = 0; runtime->workers && w < runtime->room_workers; w++) {
+        hl__worker *worker = &runtime->workers[w];
+        for (size_t d = 0; d < HL__N_DEQUES; d++) {
+            /* relaxed: all threads have been joined. */
+            hl__ring *ring = atomic_load_explicit(&worker->deque[d].ring, memory_order_relaxed);
+            while (ring) {
+                hl__ring *older = ring->older;
+                hl__arena_destroy(runtime, ring, ring->bytes);
+                ring = older;
+            }
+        }
+        hl__arena_destroy(runtime, worker->scratch, worker->scratch_bytes);
+        hl__release(worker->events.event);
+        hl__release(worker->victims);
+    }
+    for (size_t p = 0; p < runtime->n_pools; p++) hl__release(runtime->pools[p].members);
+    hl__release(runtime->pools);
+    hl__release(runtime->workers);
+    hl__release(runtime->policy_state);
+    hl__trace_clear_names(&runtime->trace);
+    hl__topology_destroy(runtime->topology);
+    pthread_mutex_destroy(&runtime->run_mutex);
+    pthread_mutex_destroy(&runtime->error.mutex);
+    hl__release(runtime);
+}
+
+static hl_status make_workers(hl_runtime *runtime) {
+    runtime->workers = hl__allocate(runtime->n_workers, sizeof *runtime->workers);
+    if (!runtime->workers) return HL_OUT_OF_MEMORY;
+    for (size_t w = 0; w < runtime->n_workers; w++) {
+        hl__worker *worker = &runtime->workers[w];
+        worker->runtime = runtime;
+        worker->number = (uint32_t)w;
+        if (runtime->trace_room == 0) continue;
+        worker->events.event = hl__allocate(runtime->trace_room, sizeof(hl__event));
+        if (!worker->events.event) return HL_OUT_OF_MEMORY;
+        worker->events.room = runtime->trace_room;
+    }
+    return HL_OK;
+}
+
+hl_status hl__runtime_create_on(const hl__system *system, const hl_runtime_options *options, hl_runtime **runtime) {
+    static const hl_runtime_options defaults = {0};
+    if (!options) options = &defaults;
+    if (!runtime || options->workers > MAX_WORKERS) return HL_INVALID_ARGUMENT;
+    const hl__policy *policy = hl__policy_find(options->policy);
+    if (!policy) return HL_INVALID_ARGUMENT;
+    hl_runtime *made = hl__allocate(1, sizeof *made);
+    if (!made) return HL_OUT_OF_MEMORY;
+    pthread_mutex_init(&made->run_mutex, NULL);
+    pthread_mutex_init(&made->error.mutex, NULL);
+    made->owner = getpid();
+    made->policy = policy;
+    made->steal_seed = options->steal_seed;
+    made->trace_room = options->trace_events;
+    made->trace.origin_ns = hl__trace_now();
+    hl_status status = hl__topology_create(system, &made->topology);
+    made->n_workers = options->workers;
+    if (status == HL_OK && made->n_workers == 0) status = hl__topology_workers(made->topology, &made->n_workers);
+    if (made->n_workers > MAX_WORKERS) made->n_workers = MAX_WORKERS;
+    made->room_workers = made->n_workers;
+    if (status == HL_OK) status = make_workers(made);
+    if (status == HL_OK && policy->state_bytes > 0) {
+        made->policy_state = hl__allocate(1, policy->state_bytes);
+        if (!made->policy_state) status = HL_OUT_OF_MEMORY;
+    }
+    if (status == HL_OK) status = start_team(made);
+    if (status != HL_OK) {
+        release(made);
+        return status;
+    }
+    *runtime = made;
+    return HL_OK;
+}
+
+hl_status hl_runtime_create(const hl_runtime_options *options, hl_runtime **runtime) {
+    return hl__runtime_create_on(&hl__native_system, options, runtime);
+}
+
+void hl_runtime_destroy(hl_runtime *runtime) {
+    if (!runtime || hl__runtime_check(runtime) != HL_OK) return;
+    stop_team(runtime);
+    release(runtime);
+}
+
+size_t hl_runtime_workers(const hl_runtime *runtime) { return runtime ? runtime->n_workers : 0; }
+
+size_t hl_runtime_nodes(const hl_runtime *runtime) { return runtime ? runtime->n_pools : 0; }

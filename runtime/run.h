@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * What the runtime offers to graph/: running a frozen task graph, and memory with a NUMA home. */
+#ifndef HL_RUNTIME_RUN_H
+#define HL_RUNTIME_RUN_H
+
+#include "headloom/runtime.h"
+#include "runtime/task.h"
+
+/* Runs every task of the graph once, each after its predecessors, and returns when the last has finished. The calling
+ * thread waits; workers do the work. No allocation. Runs of one runtime are queued one after the other.
+ * HL_FORKED, HL_OUT_OF_MEMORY (scratch could not be reserved: see hl__runtime_reserve). */
+hl_status hl__runtime_run(hl_runtime *runtime, hl__task_graph *graph);
+
+/* Makes sure that each worker has scratch_bytes of scratch on its own node, and deques that hold n_tasks ready tasks,
+ * so that hl__runtime_run allocates nothing. */
+hl_status hl__runtime_reserve(hl_runtime *runtime, const hl__task_graph *graph);
+
+/* HL_OK, or HL_FORKED in a child of the process that made the runtime. */
+hl_status hl__runtime_check(const hl_runtime *runtime);
+
+/* bytes of zeroed, 64-byte aligned memory (huge pages where large). node: bound to that pool's NUMA node;
+ * HL__NO_NODE: interleaved over all. NULL where there is no memory. */
+void *hl__arena_create(hl_runtime *runtime, size_t bytes, uint16_t node);
+void hl__arena_destroy(hl_runtime *runtime, void *memory, size_t bytes);
+
+#endif

@@ -1,0 +1,232 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * Places of workers from hwloc's view of the machine. CPUs outside the affinity mask are cut off the topology at the
+ * start (as are nodes that have none left), so that everything after sees only what may be used. */
+#include "runtime/topology.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdlib.h>
+
+#include "runtime/cgroup.h"
+#include "runtime/memory.h"
+
+#define FAR_DISTANCE 20 /* between nodes of which the machine says nothing; 10 is the same node, as in ACPI's tables \
+                         */
+#define NEAR_DISTANCE 10
+
+/* The user has told the OpenMP runtime where threads go (or not to bind them). */
+static bool user_binds(const hl__system *system) {
+    static const char *const names[] = {"OMP_PROC_BIND", "OMP_PLACES", "GOMP_CPU_AFFINITY", "KMP_AFFINITY"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if (system->environment(system->context, names[i])) return true;
+    return false;
+}
+
+/* Cuts off the CPUs that no thread of the process may run on. Where the mask can't be read, all CPUs stay. */
+static hl_status restrict_to_mask(hl__topology *topology) {
+    hwloc_bitmap_t cpus = hwloc_bitmap_alloc();
+    if (!cpus) return HL_OUT_OF_MEMORY;
+    hl_status status = HL_OK;
+    const hl__system *system = topology->system;
+    if (system->process_cpus(system->context, topology->hardware, cpus) == 0 &&
+        hwloc_bitmap_intersects(cpus, hwloc_topology_get_topology_cpuset(topology->hardware)) &&
+        hwloc_topology_restrict(topology->hardware, cpus, HWLOC_RESTRICT_FLAG_REMOVE_CPULESS) != 0)
+        status = errno == ENOMEM ? HL_OUT_OF_MEMORY : HL_SYSTEM;
+    hwloc_bitmap_free(cpus);
+    return status;
+}
+
+hl_status hl__topology_create(const hl__system *system, hl__topology **topology) {
+    hl__topology *made = hl__allocate(1, sizeof *made);
+    if (!made) return HL_OUT_OF_MEMORY;
+    made->system = system;
+    made->binds = !user_binds(system);
+    hl_status status = HL_SYSTEM;
+    if (hwloc_topology_init(&made->hardware) != 0) {
+        made->hardware = NULL;
+        goto fail;
+    }
+    /* Reading the machine must not move the caller's thread about. */
+    if (hwloc_topology_set_flags(made->hardware, HWLOC_TOPOLOGY_FLAG_DONT_CHANGE_BINDING) != 0) goto fail;
+    if (system->choose(system->context, made->hardware) != 0 || hwloc_topology_load(made->hardware) != 0) goto fail;
+    status = restrict_to_mask(made);
+    if (status != HL_OK) goto fail;
+    *topology = made;
+    return HL_OK;
+fail:
+    hl__topology_destroy(made);
+    return status;
+}
+
+static void clear_places(hl__topology *topology) {
+    for (size_t i = 0; i < topology->n_places; i++) hwloc_bitmap_free(topology->places[i].cpus);
+    hl__release(topology->places);
+    topology->places = NULL;
+    topology->n_places = 0;
+}
+
+void hl__topology_destroy(hl__topology *topology) {
+    if (!topology) return;
+    clear_places(topology);
+    for (size_t i = 0; i < topology->n_nodes; i++) hwloc_bitmap_free(topology->nodes[i]);
+    hl__release(topology->nodes);
+    hl__release(topology->distance);
+    if (topology->hardware) hwloc_topology_destroy(topology->hardware);
+    hl__release(topology);
+}
+
+hl_status hl__topology_workers(const hl__topology *topology, size_t *n_workers) {
+    const hl__system *system = topology->system;
+    const char *asked = system->environment(system->context, "OMP_NUM_THREADS");
+    long number = asked ? strtol(asked, NULL, 10) : 0; /* the first of a list: the outermost level */
+    if (number > 0) {
+        *n_workers = (size_t)number;
+        return HL_OK;
+    }
+    size_t quota = 0;
+    hl_status status = hl__cgroup_cpus(system, &quota);
+    if (status != HL_OK) return status;
+    int weight = hwloc_bitmap_weight(hwloc_topology_get_topology_cpuset(topology->hardware));
+    size_t n = weight > 0 ? (size_t)weight : 1;
+    *n_workers = quota > 0 && quota < n ? quota : n;
+    return HL_OK;
+}
+
+/* Fills numa and cache from the place's first CPU. */
+static void find_node(const hl__topology *topology, hl__place *place) {
+    hwloc_topology_t hardware = topology->hardware;
+    int first = hwloc_bitmap_first(place->cpus);
+    unsigned cpu = first < 0 ? 0 : (unsigned)first;
+    int n_numa = hwloc_get_nbobjs_by_type(hardware, HWLOC_OBJ_NUMANODE);
+    place->numa = 0;
+    for (int i = 0; i < n_numa; i++)
+        /* The first that holds it: a second one is slower or smaller memory of the same CPUs. */
+        if (hwloc_bitmap_isset(hwloc_get_obj_by_type(hardware, HWLOC_OBJ_NUMANODE, (unsigned)i)->cpuset, cpu)) {
+            place->numa = (uint32_t)i;
+            break;
+        }
+    hwloc_obj_t pu = hwloc_get_pu_obj_by_os_index(hardware, cpu);
+    hwloc_obj_t cache = pu ? hwloc_get_ancestor_obj_by_type(hardware, HWLOC_OBJ_L3CACHE, pu) : NULL;
+    place->cache = cache ? cache->logical_index : HL__NO_CACHE;
+}
+
+static hwloc_const_bitmap_t node_cpus(const hl__topology *topology, uint32_t numa) {
+    return hwloc_get_obj_by_type(topology->hardware, HWLOC_OBJ_NUMANODE, numa)->cpuset;
+}
+
+hl_status hl__topology_spread(hl__topology *topology, size_t n) {
+    clear_places(topology);
+    hwloc_bitmap_t *sets = hl__allocate(n, sizeof *sets);
+    topology->places = hl__allocate(n, sizeof *topology->places);
+    hl_status status = HL_OUT_OF_MEMORY;
+    if (!sets || !topology->places) goto done;
+    hwloc_obj_t machine = hwloc_get_root_obj(topology->hardware);
+    if (hwloc_distrib(topology->hardware, &machine, 1, sets, (unsigned)n, INT_MAX, 0) != 0) goto done;
+    status = HL_OK;
+    for (size_t i = 0; i < n; i++) {
+        hl__place *place = &topology->places[i];
+        place->cpus = sets[i];
+        topology->n_places = i + 1;
+        if (!place->cpus) {
+            status = HL_OUT_OF_MEMORY;
+            continue;
+        }
+        find_node(topology, place);
+        /* Fewer workers than nodes: a worker still stays with one node's memory. */
+        if (hwloc_bitmap_and(place->cpus, place->cpus, node_cpus(topology, place->numa)) != 0)
+            status = HL_OUT_OF_MEMORY;
+    }
+done:
+    if (status != HL_OK) clear_places(topology);
+    hl__release(sets);
+    return status;
+}
+
+void hl__topology_bind(hl__topology *topology, size_t worker) {
+    hl__place *place = &topology->places[worker];
+    const hl__system *system = topology->system;
+    if (topology->binds) {
+        system->bind_thread(system->context, topology->hardware, place->cpus);
+        return;
+    }
+    hwloc_bitmap_t cpus = hwloc_bitmap_alloc();
+    if (!cpus) return;
+    if (system->thread_cpus(system->context, topology->hardware, cpus) == 0 && !hwloc_bitmap_iszero(cpus)) {
+        hl__place seen = {.cpus = cpus};
+        find_node(topology, &seen);
+        /* A thread that may run on several nodes is kept where the plan has it: as good a guess as any. */
+        if (hwloc_bitmap_isincluded(cpus, node_cpus(topology, seen.numa)) &&
+            hwloc_bitmap_copy(place->cpus, cpus) == 0) {
+            place->numa = seen.numa;
+            place->cache = seen.cache;
+        }
+    }
+    hwloc_bitmap_free(cpus);
+}
+
+/* Distances between the settled nodes; numa[i] is node i among all. */
+static void fill_distances(hl__topology *topology, const uint32_t *numa) {
+    size_t n = topology->n_nodes;
+    for (size_t i = 0; i < n * n; i++) topology->distance[i] = i % (n + 1) == 0 ? NEAR_DISTANCE : FAR_DISTANCE;
+    unsigned found = 1;
+    struct hwloc_distances_s *table = NULL;
+    if (hwloc_distances_get_by_type(topology->hardware, HWLOC_OBJ_NUMANODE, &found, &table,
+                                    HWLOC_DISTANCES_KIND_MEANS_LATENCY, 0) != 0 ||
+        found == 0)
+        return;
+    for (size_t i = 0; i < n; i++) {
+        for (size_t j = 0; j < n; j++) {
+            hwloc_uint64_t there, back;
+            hwloc_obj_t a = hwloc_get_obj_by_type(topology->hardware, HWLOC_OBJ_NUMANODE, numa[i]);
+            hwloc_obj_t b = hwloc_get_obj_by_type(topology->hardware, HWLOC_OBJ_NUMANODE, numa[j]);
+            if (i != j && hwloc_distances_obj_pair_values(table, a, b, &there, &back) == 0)
+                topology->distance[i * n + j] = there < UINT32_MAX ? (uint32_t)there : UINT32_MAX;
+        }
+    }
+    hwloc_distances_release(topology->hardware, table);
+}
+
+hl_status hl__topology_settle(hl__topology *topology) {
+    int count = hwloc_get_nbobjs_by_type(topology->hardware, HWLOC_OBJ_NUMANODE);
+    size_t n_numa = count > 0 ? (size_t)count : 1;
+    if (n_numa > UINT16_MAX - 1) n_numa = UINT16_MAX - 1;
+    uint32_t *numa = hl__allocate(n_numa, sizeof *numa); /* of each node that has workers */
+    topology->nodes = hl__allocate(n_numa, sizeof *topology->nodes);
+    topology->distance = hl__allocate(n_numa * n_numa, sizeof *topology->distance);
+    hl_status status = HL_OUT_OF_MEMORY;
+    if (!numa || !topology->nodes || !topology->distance) goto done;
+    for (uint32_t i = 0; i < n_numa; i++) {
+        bool used = false;
+        for (size_t w = 0; w < topology->n_places; w++) {
+            if (topology->places[w].numa != i) continue;
+            topology->places[w].node = (uint16_t)topology->n_nodes;
+            used = true;
+        }
+        if (!used) continue;
+        hwloc_obj_t node = hwloc_get_obj_by_type(topology->hardware, HWLOC_OBJ_NUMANODE, i);
+        hwloc_nodeset_t nodes = hwloc_bitmap_dup(node->nodeset);
+        if (!nodes) goto done;
+        topology->nodes[topology->n_nodes] = nodes;
+        numa[topology->n_nodes++] = i;
+    }
+    fill_distances(topology, numa);
+    status = HL_OK;
+done:
+    hl__release(numa);
+    return status;
+}
+
+void hl__topology_place_memory(const hl__topology *topology, void *memory, size_t bytes, size_t node) {
+    const hl__system *system = topology->system;
+    if (node < topology->n_nodes) {
+        system->bind_memory(system->context, topology->hardware, memory, bytes, topology->nodes[node],
+                            HWLOC_MEMBIND_BIND);
+        return;
+    }
+    hwloc_nodeset_t all = hwloc_bitmap_alloc();
+    if (!all) return;
+    for (size_t i = 0; i < topology->n_nodes; i++) hwloc_bitmap_or(all, all, topology->nodes[i]);
+    system->bind_memory(system->context, topology->hardware, memory, bytes, all, HWLOC_MEMBIND_INTERLEAVE);
+    hwloc_bitmap_free(all);
+}

@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * How a worker sleeps without missing anything. It announces its sleep (parked, then the counters), looks once more
+ * whether there is something to do, and sleeps only if not. Whoever publishes work (or the end) does that first and
+ * then reads n_parked. All of these are sequentially consistent, so in their one order either the announcement comes
+ * before the reading, and the publisher sees a sleeper to wake; or the publication comes before the announcement, and
+ * thus before the sleeper's last look, which sees the work. A waker claims a sleeper by setting parked from 1 to 0, so
+ * two wakers never wake the same one; the futex sleeps on parked itself, so a claim before the system call is seen by
+ * it. */
+#include "runtime/worker.h"
+
+#include "runtime/pool.h"
+#include "runtime/wait.h"
+
+/* Looks for work that often before sleeping, with pauses between: together about the cost of being woken (some 10 us),
+ * so that waiting is at most twice as dear as the better choice would have been. */
+#define SPIN_LOOKS 64
+#define SPIN_PAUSES 8
+
+/* Takes a worker out of the sleepers' books. False where another was faster. */
+static bool claim(hl_runtime *runtime, hl__worker *worker) {
+    uint32_t parked = 1;
+    /* seq_cst: part of the order described above; relaxed on failure, when nothing follows from it. */
+    if (!atomic_compare_exchange_strong_explicit(&worker->parked, &parked, 0, memory_order_seq_cst,
+                                                 memory_order_relaxed))
+        return false;
+    /* seq_cst: also the counters belong to that order. */
+    atomic_fetch_sub_explicit(&runtime->pools[worker->node].n_parked, 1, memory_order_seq_cst);
+    atomic_fetch_sub_explicit(&runtime->n_parked, 1, memory_order_seq_cst);
+    return true;
+}
+
+bool hl__wake_worker(hl_runtime *runtime, hl__worker *worker) {
+    /* seq_cst: see above. */
+    if (atomic_load_explicit(&worker->parked, memory_order_seq_cst) == 0 || !claim(runtime, worker)) return false;
+    hl__futex_wake(&worker->parked, 1);
+    return true;
+}
+
+size_t hl__wake_in_pool(hl_runtime *runtime, size_t pool, size_t n) {
+    hl__pool *at = &runtime->pools[pool];
+    size_t woken = 0;
+    for (size_t i = 0; i < at->n_members && woken < n; i++) {
+        /* seq_cst: see above. */
+        if (atomic_load_explicit(&at->n_parked, memory_order_seq_cst) == 0) break;
+        woken += hl__wake_worker(runtime, &runtime->workers[at->members[i]]);
+    }
+    return woken;
+}
+
+size_t hl__wake_anywhere(hl_runtime *runtime, size_t pool, size_t n) {
+    size_t woken = 0;
+    for (size_t i = 0; i < runtime->n_pools && woken < n; i++)
+        woken += hl__wake_in_pool(runtime, (pool + i) % runtime->n_pools, n - woken);
+    return woken;
+}
+
+static bool has_reason(const hl__worker *worker) {
+    const hl_runtime *runtime = worker->runtime;
+    /* seq_cst: the end is published like work. */
+    return atomic_load_explicit(&runtime->stopping, memory_order_seq_cst) || runtime->policy->ready(worker);
+}
+
+static void sleep_until_woken(hl__worker *worker) {
+    hl_runtime *runtime = worker->runtime;
+    /* seq_cst, all three: the announcement. parked first, so that who sees the counters finds a sleeper. */
+    atomic_store_explicit(&worker->parked, 1, memory_order_seq_cst);
+    atomic_fetch_add_explicit(&runtime->pools[worker->node].n_parked, 1, memory_order_seq_cst);
+    atomic_fetch_add_explicit(&runtime->n_parked, 1, memory_order_seq_cst);
+    if (has_reason(worker) && claim(runtime, worker)) return; /* where the claim fails, a waker has woken us already */
+    /* acquire: what the waker published. */
+    while (atomic_load_explicit(&worker->parked, memory_order_acquire) == 1) hl__futex_wait(&worker->parked, 1);
+}
+
+static void idle(hl__worker *worker) {
+    for (size_t look = 0; look < SPIN_LOOKS; look++) {
+        if (has_reason(worker)) return;
+        for (size_t pause = 0; pause < SPIN_PAUSES; pause++) hl__pause();
+    }
+    sleep_until_woken(worker);
+}
+
+void hl__worker_main(hl__worker *worker) {
+    hl_runtime *runtime = worker->runtime;
+    /* relaxed: a stale false is found out by idle(). */
+    while (!atomic_load_explicit(&runtime->stopping, memory_order_relaxed)) {
+        runtime->policy->work(worker);
+        idle(worker);
+    }
+}
+
+void hl__worker_run(hl__worker *worker, const hl__task *task) {
+    if (__builtin_expect(worker->events.room == 0, 1)) task->run(task->argument, task->index, worker->scratch);
+    else hl__trace_run(&worker->events, worker->runtime->trace.first_name, task, worker->scratch);
+}

@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * A worker: a thread of the team, its deques, its scratch, and how it goes to sleep and is woken. */
+#ifndef HL_RUNTIME_WORKER_H
+#define HL_RUNTIME_WORKER_H
+
+#include <stdalign.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "headloom/runtime.h"
+#include "runtime/deque.h"
+#include "runtime/trace.h"
+
+#define HL__N_DEQUES 2 /* indexed by hl__task.background */
+
+typedef struct hl__worker {
+    /* What others look at. */
+    hl__deque deque[HL__N_DEQUES];
+    alignas(64) _Atomic uint32_t parked; /* 1: announced its sleep and nobody has claimed it since; futex */
+
+    /* What only this worker uses while a run is on. */
+    alignas(64) hl_runtime *runtime;
+    uint32_t number;
+    uint16_t node;
+    uint64_t run_seen; /* policies that number their runs: the last that this worker has taken part in */
+    size_t n_finished; /* tasks finished and not yet counted in the run */
+    void *scratch;
+    size_t scratch_bytes;
+    hl__events events;
+    uint16_t *victims; /* all other workers in the order in which to try them; the first n_near share our node */
+    size_t n_near, n_victims;
+} hl__worker;
+
+/* A pool: the workers of one NUMA node. */
+typedef struct hl__pool {
+    alignas(64) _Atomic uint32_t n_parked;
+    uint16_t *members;
+    size_t n_members;
+} hl__pool;
+
+/* Works and sleeps until the runtime stops. */
+void hl__worker_main(hl__worker *worker);
+
+/* Wakes up to n sleeping workers of one pool; gives how many. Call after what they are to find has been published by a
+ * sequentially consistent operation. */
+size_t hl__wake_in_pool(hl_runtime *runtime, size_t pool, size_t n);
+
+/* The same over all pools, nearest to `pool` first as their numbers go. */
+size_t hl__wake_anywhere(hl_runtime *runtime, size_t pool, size_t n);
+
+/* Wakes this worker if it sleeps. */
+bool hl__wake_worker(hl_runtime *runtime, hl__worker *worker);
+
+/* Runs one task that is no join, and nothing else. */
+void hl__worker_run(hl__worker *worker, const hl__task *task);
+
+#endif

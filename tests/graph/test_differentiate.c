@@ -1,0 +1,302 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * Reverse mode: the gradients of a whole model against central differences of its oracle in double; shares of a value
+ * with several readers add up; what is not there to be differentiated is zero or refused by name. */
+#include <math.h>
+
+#include "graph/graph.h"
+#include "graph/ir.h"
+#include "tests/graph/kit.h"
+#include "tests/support/suite.h"
+#include "tests/support/two_block.h"
+
+/* Creates a program of these outputs, writes `n` floats into input x, runs it and reads output i into result[i]. */
+static void run_once(hl_graph *graph, hl_tensor *x, const float *data, size_t n, hl_tensor *const outputs[],
+                     size_t n_outputs, float *const results[]) {
+    hl_runtime *runtime = kit_runtime(2);
+    hl_state *state = kit_state();
+    hl_program *program = kit_program(runtime, graph, state, outputs, n_outputs);
+    kit_write(program, x, data, n * sizeof *data);
+    kit_run(program);
+    for (size_t i = 0; i < n_outputs; i++) {
+        hl_shape shape = hl_tensor_shape(outputs[i]);
+        kit_read(program, outputs[i], results[i], hl_shape_elements(&shape) * sizeof(float));
+    }
+    hl_program_destroy(program);
+    hl_state_destroy(state);
+    hl_runtime_destroy(runtime);
+}
+
+/* ---- a whole model ---- */
+
+static const two_block_sizes sizes = {
+    .batch = 3, .tokens = 5, .width = 8, .heads = 2, .hidden = 12, .classes = 5, .words = 7};
+
+/* Widest reduction of the model: rows of a gradient of a weight, batch * tokens = 15, or 12 hidden units. */
+#define WIDEST 16
+/* Passes that a number goes through between a parameter and its gradient, both directions: embedding; in each of two
+ * blocks norm, project, score, softmax, weight, dense, add, norm, dense, GELU, dense, add; norm, dense, loss: 28; the
+ * same backwards. */
+#define PASSES 56
+
+/* Each pass is a reduction of at most WIDEST terms and a few roundings more: it adds an error of at most
+ * (WIDEST + 4) u of the largest number at hand. Gains are near 1 and weights below 0.5 in size with fan-ins of 8 to 12,
+ * so that no pass makes the largest error of its operands much larger; they add up to PASSES (WIDEST + 4) u of the
+ * largest gradient of the model, 7e-5 of it. Central differences of the oracle with h = 1e-5 err by some
+ * h^2 / 6 f''' + 1e-16 / h = 1e-11 f''' + 1e-11, which is nothing beside it. */
+static double tolerance(double largest) { return PASSES * (WIDEST + 4) * KIT_UNIT * largest; }
+
+START_TEST(GradientsOfAWholeModelAgreeWithDifferencesOfItsOracle) {
+    size_t n_params = two_block_offset(&sizes, TWO_BLOCK_PARAMS), rows = sizes.batch * sizes.tokens;
+    int32_t words[64], labels[64], lengths[8];
+    ck_assert_uint_le(rows, 64);
+    two_block_data(&sizes, 1, words, labels, lengths);
+    two_block m;
+    two_block_build(&m, &sizes, kit_graph());
+    hl_tensor *outputs[TWO_BLOCK_PARAMS + 1];
+    for (size_t p = 0; p < TWO_BLOCK_PARAMS; p++) outputs[p] = hl_gradient(m.graph, m.loss, m.params[p]);
+    outputs[TWO_BLOCK_PARAMS] = m.loss;
+    hl_runtime *runtime = kit_runtime(2);
+    hl_state *state = kit_state();
+    hl_program *program = kit_program(runtime, m.graph, state, outputs, TWO_BLOCK_PARAMS + 1);
+    kit_write(program, m.words, words, rows * sizeof *words);
+    kit_write(program, m.labels, labels, rows * sizeof *labels);
+    kit_write(program, m.lengths, lengths, sizes.batch * sizeof *lengths);
+    kit_run(program);
+
+    float loss, *values = calloc(2 * n_params, sizeof *values), *gradients = values + n_params;
+    double *exact = calloc(2 * n_params, sizeof *exact), *differences = exact + n_params, largest = 0;
+    kit_read(program, m.loss, &loss, sizeof loss);
+    for (size_t p = 0; p < TWO_BLOCK_PARAMS; p++) {
+        size_t at = two_block_offset(&sizes, p), n = two_block_offset(&sizes, p + 1) - at;
+        kit_read(program, m.params[p], values + at, n * sizeof *values);
+        kit_read(program, outputs[p], gradients + at, n * sizeof *values);
+    }
+    for (size_t i = 0; i < n_params; i++) exact[i] = (double)values[i];
+    double wanted = two_block_loss(&sizes, exact, words, labels, lengths);
+    ck_assert_double_le(fabs((double)loss - wanted), tolerance(wanted));
+    for (size_t i = 0; i < n_params; i++) {
+        double h = 1e-5, middle = exact[i];
+        exact[i] = middle + h;
+        double above = two_block_loss(&sizes, exact, words, labels, lengths);
+        exact[i] = middle - h;
+        differences[i] = (above - two_block_loss(&sizes, exact, words, labels, lengths)) / (2 * h);
+        exact[i] = middle;
+        largest = fmax(largest, fabs(differences[i]));
+    }
+    for (size_t p = 0; p < TWO_BLOCK_PARAMS; p++) {
+        double most = 0;
+        const char *name = hl_tensor_name(m.params[p]);
+        for (size_t i = two_block_offset(&sizes, p); i < two_block_offset(&sizes, p + 1); i++) {
+            most = fmax(most, fabs(differences[i]));
+            ck_assert_msg(fabs((double)gradients[i] - differences[i]) <= tolerance(largest),
+                          "gradient of %s: element %zu is %g, not %g", name, i - two_block_offset(&sizes, p),
+                          (double)gradients[i], differences[i]);
+        }
+        /* softmax does not see what is added to all scores of a row: the bias of the keys has no gradient */
+        bool none = strcmp(name, "0.bk") == 0 || strcmp(name, "1.bk") == 0;
+        ck_assert_msg(none || most > 30 * tolerance(largest), "gradients of %s, up to %g, say nothing", name, most);
+    }
+    free(values);
+    free(exact);
+    hl_program_destroy(program);
+    hl_state_destroy(state);
+    hl_runtime_destroy(runtime);
+    hl_graph_destroy(m.graph);
+}
+END_TEST
+
+/* ---- small graphs, whose gradients are exact in float ---- */
+
+static const float halves[] = {0.5f, -1, 2, 1.5f, -0.25f, 4};
+
+START_TEST(SharesOfSeveralReadersAddUp) {
+    hl_graph *g = kit_graph();
+    hl_tensor *x = hl_input(g, "x", HL_F32, HL_SHAPE(2, 3));
+    hl_tensor *three = hl_scale(g, x, 3), *minus = hl_scale(g, x, -5);
+    hl_tensor *y = hl_add(g, hl_add(g, three, minus), hl_add(g, x, x));
+    hl_tensor *loss = hl_sum(g, y, 0, false);
+    hl_tensor *outputs[] = {hl_gradient(g, loss, x), hl_gradient(g, loss, three)};
+    float dx[6], dthree[6];
+    run_once(g, x, halves, 6, outputs, 2, (float *[]){dx, dthree});
+    for (size_t i = 0; i < 6; i++) ck_assert_float_eq(dx[i], 3 - 5 + 2);
+    for (size_t i = 0; i < 6; i++) ck_assert_float_eq(dthree[i], 1);
+    hl_graph_destroy(g);
+}
+END_TEST
+
+START_TEST(ATensorThatANodeReadsTwiceGetsBothShares) {
+    hl_graph *g = kit_graph();
+    hl_tensor *x = hl_input(g, "x", HL_F32, HL_SHAPE(2, 3));
+    hl_tensor *square = hl_multiply(g, x, x), *loss = hl_sum(g, hl_multiply(g, square, x), 0, false);
+    hl_tensor *outputs[] = {hl_gradient(g, loss, x), hl_gradient(g, loss, square)};
+    float dx[6], dsquare[6];
+    run_once(g, x, halves, 6, outputs, 2, (float *[]){dx, dsquare});
+    for (size_t i = 0; i < 6; i++) ck_assert_float_eq(dx[i], 3 * halves[i] * halves[i]);
+    ck_assert_mem_eq(dsquare, halves, sizeof halves);
+    hl_graph_destroy(g);
+}
+END_TEST
+
+START_TEST(GradientsFlowBackThroughViews) {
+    hl_graph *g = kit_graph();
+    hl_tensor *x = hl_input(g, "x", HL_F32, HL_SHAPE(2, 3));
+    hl_tensor *turned = hl_transpose(g, x, (size_t[]){1, 0}); /* [3, 2] */
+    hl_tensor *column = hl_reshape(g, hl_slice(g, turned, 0, 1, 3), HL_SHAPE(4));
+    hl_tensor *weights = hl_input(g, "weights", HL_F32, HL_SHAPE(4)); /* zeros */
+    hl_tensor *loss = hl_add(g, hl_sum(g, hl_multiply(g, column, column), 0, false),
+                             hl_sum(g, hl_multiply(g, column, weights), 0, false));
+    hl_tensor *outputs[] = {hl_gradient(g, loss, x), hl_gradient(g, loss, weights)};
+    float dx[6], dweights[4];
+    run_once(g, x, halves, 6, outputs, 2, (float *[]){dx, dweights});
+    for (size_t i = 0; i < 6; i++) ck_assert_float_eq(dx[i], i % 3 == 0 ? 0 : 2 * halves[i]);
+    float wanted[] = {halves[1], halves[4], halves[2], halves[5]};
+    ck_assert_mem_eq(dweights, wanted, sizeof wanted);
+    hl_graph_destroy(g);
+}
+END_TEST
+
+START_TEST(ALossHasGradientOneWithRespectToItself) {
+    hl_graph *g = kit_graph();
+    hl_tensor *x = hl_input(g, "x", HL_F32, HL_SHAPE(2, 3)), *loss = hl_sum(g, x, 0, false);
+    hl_tensor *outputs[] = {hl_gradient(g, loss, loss)};
+    float one = 0;
+    run_once(g, x, halves, 6, outputs, 1, (float *[]){&one});
+    ck_assert_float_eq(one, 1);
+    hl_graph_destroy(g);
+}
+END_TEST
+
+START_TEST(WhatTheLossDoesNotDependOnHasGradientZero) {
+    hl_graph *g = kit_graph();
+    hl_tensor *x = hl_input(g, "x", HL_F32, HL_SHAPE(2, 3)), *other = hl_input(g, "other", HL_F32, HL_SHAPE(4));
+    hl_tensor *loss = hl_sum(g, x, 0, false), *later = hl_scale(g, loss, 2);
+    hl_tensor *outputs[] = {hl_gradient(g, loss, other), hl_gradient(g, loss, later), hl_gradient(g, loss, x)};
+    float dother[4] = {9, 9, 9, 9}, dlater = 9, dx[6];
+    run_once(g, x, halves, 6, outputs, 3, (float *[]){dother, &dlater, dx});
+    for (size_t i = 0; i < 4; i++) ck_assert_float_eq(dother[i], 0);
+    ck_assert_float_eq(dlater, 0);
+    for (size_t i = 0; i < 6; i++) ck_assert_float_eq(dx[i], 1);
+    hl_graph_destroy(g);
+}
+END_TEST
+
+START_TEST(SeveralLossesAreKeptApart) {
+    hl_graph *g = kit_graph();
+    hl_tensor *x = hl_input(g, "x", HL_F32, HL_SHAPE(2, 3)), *y = hl_scale(g, x, 2);
+    hl_tensor *first = hl_sum(g, y, 0, false), *second = hl_sum(g, hl_multiply(g, y, x), 0, false);
+    hl_tensor *outputs[] = {hl_gradient(g, first, x), hl_gradient(g, second, x), hl_gradient(g, second, y)};
+    float d1[6], d2[6], dy[6];
+    run_once(g, x, halves, 6, outputs, 3, (float *[]){d1, d2, dy});
+    for (size_t i = 0; i < 6; i++) {
+        ck_assert_float_eq(d1[i], 2);
+        ck_assert_float_eq(d2[i], 4 * halves[i]);
+        ck_assert_float_eq(dy[i], halves[i]);
+    }
+    hl_graph_destroy(g);
+}
+END_TEST
+
+/* What is computed from gradients runs behind them. */
+START_TEST(GradientsCanBeComputedWith) {
+    hl_graph *g = kit_graph();
+    hl_tensor *x = hl_input(g, "x", HL_F32, HL_SHAPE(2, 3));
+    hl_tensor *dx = hl_gradient(g, hl_sum(g, hl_multiply(g, x, x), 0, false), x);
+    hl_tensor *outputs[] = {hl_sum(g, hl_multiply(g, dx, dx), 0, false), hl_add(g, dx, x)};
+    float norm, sum[6], wanted = 0;
+    run_once(g, x, halves, 6, outputs, 2, (float *[]){&norm, sum});
+    for (size_t i = 0; i < 6; i++) wanted += 4 * halves[i] * halves[i]; /* exact: few bits each */
+    ck_assert_float_eq(norm, wanted);
+    for (size_t i = 0; i < 6; i++) ck_assert_float_eq(sum[i], 3 * halves[i]);
+    hl_graph_destroy(g);
+}
+END_TEST
+
+/* ---- refusals ---- */
+
+static hl_status infer_same(hl_inference *inference) {
+    inference->output[0] = inference->input[0].shape;
+    return HL_OK;
+}
+
+static void copy_first(const hl_call *call, const hl_tile *tile) {
+    (void)tile;
+    hl_shape shape = call->operand[0].shape;
+    memcpy(call->operand[1].data, call->operand[0].data, hl_shape_elements(&shape) * sizeof(float));
+}
+
+static const hl_pass opaque_pass = {.name = "forward", .kernel = copy_first};
+static const hl_operator opaque = {.name = "opaque",
+                                   .min_inputs = 1,
+                                   .max_inputs = 1,
+                                   .n_outputs = 1,
+                                   .infer = infer_same,
+                                   .forward = {{.pass = &opaque_pass, .reads = {HL_IN(0)}, .writes = {HL_OUT(0)}}}};
+
+START_TEST(AnOperatorWithoutGradientIsRefusedByName) {
+    hl_graph *g = kit_graph();
+    hl_tensor *x = hl_input(g, "x", HL_F32, HL_SHAPE(2, 3)), *scaled = hl_name(g, hl_scale(g, x, 2), "scaled");
+    hl_tensor *y = hl_name(g, hl_apply(g, &opaque, &scaled, 1, NULL, NULL), "wall");
+    hl_tensor *loss = hl_sum(g, y, 0, false);
+    hl_tensor *good = hl_gradient(g, loss, y), *bad = hl_gradient(g, loss, x);
+    hl__ir ir = {0};
+    ck_assert_int_eq(kit_stages(&ir, g, &good, 1, KIT_DIFFERENTIATED), HL_OK); /* does not go through it */
+    hl__ir_clear(&ir);
+    ck_assert_int_eq(kit_stages(&ir, g, &bad, 1, KIT_DIFFERENTIATED), HL_UNSUPPORTED);
+    kit_assert_says(ir.message, "opaque 'wall'");
+    kit_assert_says(ir.message, "'scaled'");
+    hl__ir_clear(&ir);
+    hl_graph_destroy(g);
+}
+END_TEST
+
+START_TEST(ALossThatDependsOnAGradientIsRefusedByName) {
+    hl_graph *g = kit_graph();
+    hl_tensor *x = hl_input(g, "x", HL_F32, HL_SHAPE(2, 3));
+    hl_tensor *dx = hl_gradient(g, hl_sum(g, hl_multiply(g, x, x), 0, false), x);
+    hl_tensor *loss = hl_name(g, hl_sum(g, dx, 0, false), "second order"), *ddx = hl_gradient(g, loss, x);
+    hl__ir ir = {0};
+    ck_assert_int_eq(kit_stages(&ir, g, &ddx, 1, KIT_DIFFERENTIATED), HL_UNSUPPORTED);
+    kit_assert_says(ir.message, "'second order'");
+    hl__ir_clear(&ir);
+    hl_graph_destroy(g);
+}
+END_TEST
+
+/* ---- only what is asked for is computed ---- */
+
+START_TEST(NoStepRunsWhoseGradientNobodyAskedFor) {
+    hl_graph *g = kit_graph();
+    hl_tensor *x = hl_input(g, "x", HL_F32, HL_SHAPE(4, 3)), *w = kit_param(g, "w", HL_SHAPE(3, 2));
+    hl_tensor *loss = hl_sum(g, hl_name(g, hl_dense(g, x, w, NULL), "layer"), 0, false);
+    hl_tensor *dw = hl_gradient(g, loss, w), *both[] = {dw, hl_gradient(g, loss, x)};
+    hl__ir ir = {0};
+    ck_assert_int_eq(kit_stages(&ir, g, &loss, 1, KIT_DIFFERENTIATED), HL_OK);
+    ck_assert_uint_eq(ir.n_calls, ir.n_forward);
+    hl__ir_clear(&ir);
+    size_t backward[2];
+    for (size_t n = 0; n < 2; n++) {
+        ck_assert_int_eq(kit_stages(&ir, g, both, n + 1, KIT_DIFFERENTIATED), HL_OK);
+        backward[n] = ir.n_calls - ir.n_forward;
+        bool writes_dx = false;
+        for (size_t c = 0; c < ir.n_calls; c++)
+            for (size_t i = ir.calls[c]->call.n_reads; i < ir.calls[c]->call.n_reads + ir.calls[c]->call.n_writes; i++)
+                if (ir.calls[c]->operand[i] != HL__NONE)
+                    writes_dx |= strcmp(ir.values[ir.values[ir.calls[c]->operand[i]].base].name, "d.x") == 0;
+        ck_assert_int_eq(writes_dx, n == 1);
+        hl__ir_clear(&ir);
+    }
+    ck_assert_uint_lt(backward[0], backward[1]);
+    hl_graph_destroy(g);
+}
+END_TEST
+
+int main(void) {
+    return run_tests("graph/differentiate",
+                     TESTS(GradientsOfAWholeModelAgreeWithDifferencesOfItsOracle, SharesOfSeveralReadersAddUp,
+                           ATensorThatANodeReadsTwiceGetsBothShares, GradientsFlowBackThroughViews,
+                           ALossHasGradientOneWithRespectToItself, WhatTheLossDoesNotDependOnHasGradientZero,
+                           SeveralLossesAreKeptApart, GradientsCanBeComputedWith,
+                           AnOperatorWithoutGradientIsRefusedByName, ALossThatDependsOnAGradientIsRefusedByName,
+                           NoStepRunsWhoseGradientNobodyAskedFor));
+}

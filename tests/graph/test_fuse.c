@@ -1,0 +1,344 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * Fusion: what is fused and what is not, that looking at attention weights changes nothing by a bit, and that fused and
+ * unfused graphs agree within rounding. */
+#include <math.h>
+
+#include "graph/graph.h"
+#include "graph/ir.h"
+#include "tests/graph/kit.h"
+#include "tests/support/suite.h"
+
+/* One attention over inputs: B batches, H heads, T queries and keys, D wide. */
+enum { B = 2, H = 2, T = 37, D = 8, ROWS = B * H * T };
+
+typedef struct model {
+    hl_graph *graph;
+    hl_tensor *q, *k, *v, *lengths, *target, *scores, *p, *dropped, *y, *loss;
+} model;
+
+static model make_model(float dropout) {
+    model m = {.graph = kit_graph()};
+    hl_graph *g = m.graph;
+    hl_shape heads = HL_SHAPE(B, H, T, D);
+    m.q = hl_input(g, "q", HL_F32, heads);
+    m.k = hl_input(g, "k", HL_F32, heads);
+    m.v = hl_input(g, "v", HL_F32, heads);
+    m.lengths = hl_input(g, "lengths", HL_I32, HL_SHAPE(B));
+    m.target = hl_input(g, "target", HL_F32, heads);
+    m.scores = hl_score(g, m.q, m.k, &(hl_score_options){.mask = HL_MASK_CAUSAL, .lengths = m.lengths});
+    m.p = hl_name(g, hl_softmax(g, m.scores), "look");
+    m.dropped = hl_dropout(g, m.p, dropout, 11);
+    m.y = hl_name(g, hl_weight(g, m.dropped, m.v), "attend");
+    m.loss = hl_squared_error(g, m.y, m.target);
+    kit_assert_ok(g, hl_graph_status(g));
+    return m;
+}
+
+/* How the graph comes out of fusion: 1 where attention is fused, 2 where the weights are looked at too. */
+static int fused(model *m, hl_tensor *const outputs[], size_t n) {
+    hl__ir ir = {0};
+    ck_assert_msg(kit_stages(&ir, m->graph, outputs, n, KIT_FUSED) == HL_OK, "%s", ir.message);
+    size_t n_attention = kit_nodes(&ir, "attention"), n_looks = kit_nodes(&ir, "attention_weights");
+    size_t n_parts = kit_nodes(&ir, "score") + kit_nodes(&ir, "softmax") + kit_nodes(&ir, "weight");
+    ck_assert_uint_le(n_attention, 1);
+    ck_assert_uint_le(n_looks, n_attention);
+    ck_assert_uint_eq(n_parts, n_attention ? 0 : 3);
+    if (n_attention) ck_assert_uint_eq(kit_nodes(&ir, "dropout"), 0);
+    hl__ir_clear(&ir);
+    return (int)(n_attention + n_looks);
+}
+
+START_TEST(AttentionIsFused) {
+    for (int dropout = 0; dropout < 2; dropout++) {
+        model m = make_model(dropout ? 0.3f : 0);
+        hl_tensor *dq = hl_gradient(m.graph, m.loss, m.q);
+        ck_assert_int_eq(fused(&m, &m.y, 1), 1);
+        ck_assert_int_eq(fused(&m, &m.loss, 1), 1);
+        ck_assert_int_eq(fused(&m, (hl_tensor *[]){m.loss, dq}, 2), 1);
+        hl_graph_destroy(m.graph);
+    }
+}
+END_TEST
+
+START_TEST(TheFusedNodeTakesOverOperandsOptionsAndNames) {
+    model m = make_model(0.3f);
+    hl__ir ir = {0};
+    hl_tensor *outputs[] = {m.y, m.p};
+    ck_assert_int_eq(kit_stages(&ir, m.graph, outputs, 2, KIT_FUSED), HL_OK);
+    for (size_t n = 0; n < ir.n_nodes; n++) {
+        const hl__ir_node *node = &ir.nodes[n];
+        const hl_attention_config *config = node->options;
+        ck_assert_int_eq(config->score.mask, HL_MASK_CAUSAL);
+        ck_assert_float_eq(config->dropout.rate, 0.3f);
+        ck_assert_uint_eq(config->dropout.seed, 11);
+        ck_assert_uint_eq(node->inputs[0], hl__ir_find(&ir, m.q));
+        ck_assert_uint_eq(node->inputs[1], hl__ir_find(&ir, m.k));
+        bool look = strcmp(node->op->name, "attention_weights") == 0;
+        ck_assert_str_eq(node->name, look ? "look" : "attend");
+        ck_assert_uint_eq(node->inputs[look ? 3 : 4], hl__ir_find(&ir, m.lengths));
+        if (!look) ck_assert_uint_eq(node->id, m.dropped->node->id); /* the key of its random numbers */
+        ck_assert_uint_eq(node->outputs[0], hl__ir_find(&ir, look ? m.p : m.y));
+    }
+    hl__ir_clear(&ir);
+    hl_graph_destroy(m.graph);
+}
+END_TEST
+
+START_TEST(LookingAtTheWeightsKeepsAttentionFused) {
+    for (int dropout = 0; dropout < 2; dropout++) {
+        model m = make_model(dropout ? 0.3f : 0);
+        hl_tensor *dq = hl_gradient(m.graph, m.loss, m.q);
+        ck_assert_int_eq(fused(&m, (hl_tensor *[]){m.y, m.p}, 2), 2);
+        ck_assert_int_eq(fused(&m, (hl_tensor *[]){m.loss, dq, m.p}, 3), 2);
+        hl_tensor *mean = hl_mean(m.graph, m.p, 1u << 1, false); /* a consumer outside the loss */
+        ck_assert_int_eq(fused(&m, (hl_tensor *[]){m.loss, dq, mean}, 3), 2);
+        ck_assert_int_eq(fused(&m, (hl_tensor *[]){m.loss, dq, mean, m.p}, 4), 2);
+        hl_graph_destroy(m.graph);
+    }
+}
+END_TEST
+
+START_TEST(WhatTheLossNeedsInBetweenUnfuses) {
+    model m = make_model(0);
+    hl_tensor *dq = hl_gradient(m.graph, m.loss, m.q);
+    ck_assert_int_eq(fused(&m, (hl_tensor *[]){m.loss, hl_gradient(m.graph, m.loss, m.scores)}, 2), 0);
+    ck_assert_int_eq(fused(&m, (hl_tensor *[]){m.loss, hl_gradient(m.graph, m.loss, m.p)}, 2), 0);
+    ck_assert_int_eq(fused(&m, (hl_tensor *[]){m.loss, dq, m.scores}, 3), 0);
+    hl_tensor *penalty = hl_scale(m.graph, hl_sum(m.graph, hl_multiply(m.graph, m.p, m.p), 0, false), 0.01f);
+    hl_tensor *loss = hl_add(m.graph, m.loss, penalty);
+    ck_assert_int_eq(fused(&m, (hl_tensor *[]){loss, hl_gradient(m.graph, loss, m.q)}, 2), 0);
+    ck_assert_int_eq(fused(&m, (hl_tensor *[]){m.loss, dq, penalty}, 3), 2); /* but not in a loss */
+    hl_graph_destroy(m.graph);
+    m = make_model(0.3f);
+    ck_assert_int_eq(fused(&m, (hl_tensor *[]){m.loss, hl_gradient(m.graph, m.loss, m.dropped)}, 2), 0);
+    ck_assert_int_eq(fused(&m, (hl_tensor *[]){m.loss, m.dropped}, 2), 0);
+    hl_graph_destroy(m.graph);
+}
+END_TEST
+
+/* ---- what fused graphs compute ---- */
+
+typedef struct values {
+    float loss, y[ROWS * D], dq[ROWS * D], dk[ROWS * D], dv[ROWS * D];
+} values;
+
+static void run_model(model *m, hl_runtime *runtime, hl_tensor *more, float *p, values *out) {
+    hl_graph *g = m->graph;
+    hl_tensor *outputs[] = {
+        m->loss, m->y, hl_gradient(g, m->loss, m->q), hl_gradient(g, m->loss, m->k), hl_gradient(g, m->loss, m->v),
+        more};
+    hl_state *state = kit_state();
+    hl_program *program = kit_program(runtime, g, state, outputs, more ? 6 : 5);
+    static float data[ROWS * D];
+    hl_tensor *inputs[] = {m->q, m->k, m->v, m->target};
+    for (uint64_t i = 0; i < 4; i++) {
+        kit_fill(data, ROWS * D, i + 1);
+        kit_write(program, inputs[i], data, sizeof data);
+    }
+    kit_write(program, m->lengths, (int32_t[]){T, T - 9}, B * sizeof(int32_t));
+    kit_run(program);
+    kit_read(program, outputs[0], &out->loss, sizeof out->loss);
+    kit_read(program, outputs[1], out->y, sizeof out->y);
+    kit_read(program, outputs[2], out->dq, sizeof out->dq);
+    kit_read(program, outputs[3], out->dk, sizeof out->dk);
+    kit_read(program, outputs[4], out->dv, sizeof out->dv);
+    if (p) kit_read(program, m->p, p, ROWS * T * sizeof *p);
+    hl_program_destroy(program);
+    hl_state_destroy(state);
+}
+
+START_TEST(LookingAtTheWeightsChangesNoBit) {
+    hl_runtime *runtime = kit_runtime(2);
+    for (int dropout = 0; dropout < 2; dropout++) {
+        model m = make_model(dropout ? 0.3f : 0);
+        static values blind, looking;
+        static float p[ROWS * T];
+        run_model(&m, runtime, NULL, NULL, &blind);
+        run_model(&m, runtime, m.p, p, &looking);
+        ck_assert_mem_eq(&blind, &looking, sizeof blind);
+        ck_assert_float_eq(p[1], 0); /* causal */
+        ck_assert_float_eq(p[0], 1);
+        hl_graph_destroy(m.graph);
+    }
+    hl_runtime_destroy(runtime);
+}
+END_TEST
+
+static void assert_close(const float *a, const float *b, size_t n, double bound, const char *what) {
+    double largest = 0;
+    for (size_t i = 0; i < n; i++) {
+        double difference = fabs((double)a[i] - (double)b[i]);
+        ck_assert_msg(difference <= bound, "%s %zu: %g and %g differ by more than %g", what, i, (double)a[i],
+                      (double)b[i], bound);
+        largest = fmax(largest, fabs((double)a[i]));
+    }
+    ck_assert_msg(largest > 10 * bound, "%s: the bound %g says nothing about values up to %g", what, bound, largest);
+}
+
+/* How far results of one form may be from exact ones; two forms then differ by at most twice that. In units u, with
+ * q, k, v, target of at most 1, r = 1 / (1 - dropout), d the largest dy and c the largest column sum of p
+ *   score: D products and sums of at most sqrt(D), one scaling                 e_s = (D + 2) sqrt(D) u
+ *   p: exp (good to 4 u) of a difference of scores, T sums, a division         e_p = 2 e_s + (T + 6) u, relative
+ *   y: an average of values of at most 1, T sums                               e_y = r (e_p + T u)
+ *   dy = 2 (y - target) / N                                                    e_dy = 2 e_y / N + 3 u d
+ *   dv_j = sum_i r p_ij dy_i, column sums of p                                 r c (e_p d + e_dy + T u d)
+ *   dp = r dy v, at most r D d: D sums                                         e_dp = r D (e_dy + (D + 1) u d)
+ *   ds = p (dp - sum p dp), p times a factor of at most f = 2 r D d            e_ds = e_p f + 2 e_dp + (T + 4) u f
+ *   dq_i = sum_j ds k / sqrt(D), row sums of p are 1                           (e_ds + T u f) / sqrt(D)
+ *   dk_j = sum_i ds q / sqrt(D), column sums of p                              c times that */
+typedef struct bounds {
+    double y, dv, dq, dk, loss;
+} bounds;
+
+static bounds derive(const values *out, const float *p, double r) {
+    static float target[ROWS * D];
+    kit_fill(target, ROWS * D, 4);
+    double N = ROWS * D, u = KIT_UNIT, d = 0, c = 1, root = sqrt(D);
+    for (size_t i = 0; i < ROWS * D; i++) d = fmax(d, 2 / N * fabs((double)out->y[i] - (double)target[i]));
+    for (size_t head = 0; head < B * H; head++) {
+        for (size_t j = 0; j < T; j++) {
+            double column = 0;
+            for (size_t i = 0; i < T; i++) column += (double)p[(head * T + i) * T + j];
+            c = fmax(c, column);
+        }
+    }
+    double e_p = (2 * (D + 2) * root + T + 6) * u, e_y = r * (e_p + T * u), e_dy = 2 * e_y / N + 3 * u * d;
+    double factor = 2 * r * D * d, e_ds = e_p * factor + 2 * r * D * (e_dy + (D + 1) * u * d) + (T + 4) * u * factor;
+    return (bounds){.y = 2 * e_y,
+                    .dv = 2 * r * c * (e_p * d + e_dy + T * u * d),
+                    .dq = 2 * (e_ds + T * u * factor) / root,
+                    .dk = 2 * c * (e_ds + T * u * factor) / root,
+                    /* a mean of squares of at most (d N / 2)^2, each added to less than 35 partial sums on its way */
+                    .loss = 2 * (d * N * e_y + 35 * u * d * d * N * N / 4)};
+}
+
+START_TEST(FusedAndUnfusedAgree) {
+    hl_runtime *runtime = kit_runtime(2);
+    for (int dropout = 0; dropout < 2; dropout++) {
+        model m = make_model(dropout ? 0.3f : 0);
+        static values one, parts;
+        static float p[ROWS * T];
+        run_model(&m, runtime, m.p, p, &one);
+        ck_assert_int_eq(fused(&m, (hl_tensor *[]){m.loss, m.scores}, 2), 0);
+        run_model(&m, runtime, m.scores, NULL, &parts); /* asking for the scores unfuses */
+        bounds bound = derive(&one, p, dropout ? 1 / 0.7 : 1);
+        assert_close(one.y, parts.y, ROWS * D, bound.y, "y");
+        assert_close(one.dv, parts.dv, ROWS * D, bound.dv, "dv");
+        assert_close(one.dq, parts.dq, ROWS * D, bound.dq, "dq");
+        assert_close(one.dk, parts.dk, ROWS * D, bound.dk, "dk");
+        ck_assert_double_le(fabs((double)one.loss - (double)parts.loss), bound.loss);
+        hl_graph_destroy(m.graph);
+    }
+    hl_runtime_destroy(runtime);
+}
+END_TEST
+
+/* ---- dense ---- */
+
+START_TEST(ConcatAndDenseAreOne) {
+    hl_graph *g = kit_graph();
+    hl_tensor *heads = hl_input(g, "heads", HL_F32, HL_SHAPE(2, 3, 5, 4));
+    hl_tensor *w = kit_param(g, "w", HL_SHAPE(12, 6)), *side = hl_concat(g, heads), *y = hl_dense(g, side, w, NULL);
+    hl__ir ir = {0};
+    ck_assert_int_eq(kit_stages(&ir, g, &y, 1, KIT_FUSED), HL_OK);
+    ck_assert_uint_eq(kit_nodes(&ir, "concat"), 0);
+    ck_assert_uint_eq(ir.n_nodes, 1);
+    ck_assert(((const hl_dense_config *)ir.nodes[0].options)->heads);
+    hl__ir_clear(&ir);
+    /* somebody else reads the concatenation: it stays, and the dense still goes without it */
+    ck_assert_int_eq(kit_stages(&ir, g, (hl_tensor *[]){y, side}, 2, KIT_FUSED), HL_OK);
+    ck_assert_uint_eq(kit_nodes(&ir, "concat"), 1);
+    hl__ir_clear(&ir);
+    /* its gradient is asked for: the gradient must flow through it */
+    hl_tensor *loss = hl_sum(g, y, 0, false), *ds = hl_gradient(g, loss, side);
+    ck_assert_int_eq(kit_stages(&ir, g, (hl_tensor *[]){loss, ds}, 2, KIT_FUSED), HL_OK);
+    ck_assert_uint_eq(kit_nodes(&ir, "concat"), 1);
+    for (size_t n = 0; n < ir.n_nodes; n++)
+        if (strcmp(ir.nodes[n].op->name, "dense") == 0)
+            ck_assert(!((const hl_dense_config *)ir.nodes[n].options)->heads);
+    hl__ir_clear(&ir);
+    hl_graph_destroy(g);
+}
+END_TEST
+
+START_TEST(DenseAndActivationAreOneWhereNobodyLooksInBetween) {
+    hl_tensor *(*const activate[])(hl_graph *, hl_tensor *) = {hl_relu, hl_gelu, hl_tanh};
+    static const hl_activation wanted[] = {HL_ACTIVATION_RELU, HL_ACTIVATION_GELU, HL_ACTIVATION_TANH};
+    for (size_t a = 0; a < 3; a++) {
+        hl_graph *g = kit_graph();
+        hl_tensor *x = hl_input(g, "x", HL_F32, HL_SHAPE(5, 4)), *w = kit_param(g, "w", HL_SHAPE(4, 6));
+        hl_tensor *before = hl_dense(g, x, w, NULL), *y = hl_name(g, activate[a](g, before), "active");
+        hl__ir ir = {0};
+        ck_assert_int_eq(kit_stages(&ir, g, &y, 1, KIT_FUSED), HL_OK);
+        ck_assert_uint_eq(ir.n_nodes, 1);
+        ck_assert_int_eq(((const hl_dense_config *)ir.nodes[0].options)->activation, wanted[a]);
+        ck_assert_uint_eq(ir.nodes[0].outputs[0], hl__ir_find(&ir, y));
+        hl__ir_clear(&ir);
+        hl_tensor *loss = hl_sum(g, y, 0, false), *twice = activate[a](g, y);
+        ck_assert_int_eq(kit_stages(&ir, g, (hl_tensor *[]){y, before}, 2, KIT_FUSED), HL_OK);
+        ck_assert_uint_eq(ir.n_nodes, 2);
+        hl__ir_clear(&ir);
+        hl_tensor *asked[] = {loss, hl_gradient(g, loss, before)};
+        ck_assert_int_eq(kit_stages(&ir, g, asked, 2, KIT_FUSED), HL_OK);
+        ck_assert_uint_eq(ir.n_nodes, 3);
+        hl__ir_clear(&ir);
+        ck_assert_int_eq(kit_stages(&ir, g, &twice, 1, KIT_FUSED), HL_OK); /* one activation a dense */
+        ck_assert_uint_eq(ir.n_nodes, 2);
+        hl__ir_clear(&ir);
+        hl_graph_destroy(g);
+    }
+}
+END_TEST
+
+/* One block of attention heads, concat, dense, GELU, dense: fused, and with every inner tensor asked for. */
+START_TEST(FusedAndUnfusedDenseAgree) {
+    enum { TOKENS = 9, K = 24, N = 16 };
+    hl_graph *g = kit_graph();
+    hl_tensor *x = hl_input(g, "x", HL_F32, HL_SHAPE(1, 3, TOKENS, 8));
+    hl_tensor *w = kit_param(g, "w", HL_SHAPE(K, N)), *b = kit_param(g, "b", HL_SHAPE(N));
+    hl_tensor *side = hl_concat(g, x), *before = hl_dense(g, side, w, b), *y = hl_gelu(g, before);
+    hl_tensor *loss = hl_mean(g, hl_multiply(g, y, y), 0, false);
+    hl_tensor *outputs[] = {y,
+                            hl_gradient(g, loss, w),
+                            hl_gradient(g, loss, x),
+                            hl_gradient(g, loss, b),
+                            hl_gradient(g, loss, side),
+                            hl_gradient(g, loss, before)};
+    hl_runtime *runtime = kit_runtime(2);
+    float data[K * TOKENS], y1[TOKENS * N], y2[TOKENS * N], dw1[K * N], dw2[K * N], dx1[K * TOKENS], dx2[K * TOKENS];
+    float *const ys[] = {y1, y2}, *const dws[] = {dw1, dw2}, *const dxs[] = {dx1, dx2};
+    kit_fill(data, K * TOKENS, 3);
+    for (size_t i = 0; i < 2; i++) {
+        hl_state *state = kit_state();
+        hl_program *program = kit_program(runtime, g, state, outputs, i == 0 ? 4 : 6);
+        kit_write(program, x, data, sizeof data);
+        kit_run(program);
+        kit_read(program, outputs[0], ys[i], sizeof y1);
+        kit_read(program, outputs[1], dws[i], sizeof dw1);
+        kit_read(program, outputs[2], dxs[i], sizeof dx1);
+        hl_program_destroy(program);
+        hl_state_destroy(state);
+    }
+    /* Let a be the largest |y|. Terms of `before` are at most 1, so it errs by (K + 2) K u. GELU's slope is below 1.13,
+     * its own error 8 u: e_y = 1.13 (K + 2) K u + 8 a u.
+     * dbefore = 2 y / n times the slope, which errs by 0.8 (its own slope) (K + 2) K u + 8 u; it then goes into sums of
+     * TOKENS or N terms times at most 1. */
+    double a = 0, u = KIT_UNIT, n = TOKENS * N, e_b = (K + 2) * K * u;
+    for (size_t i = 0; i < TOKENS * N; i++) a = fmax(a, fabs((double)y1[i]));
+    double e_y = 1.13 * e_b + 8 * a * u;
+    double e_d = 2 / n * (1.13 * e_y + a * (0.8 * e_b + 8 * u) + 20 * a * u);
+    assert_close(y1, y2, TOKENS * N, 2 * e_y, "y");
+    assert_close(dw1, dw2, K * N, 2 * TOKENS * e_d, "dw");
+    assert_close(dx1, dx2, K * TOKENS, 2 * N * e_d, "dx");
+    hl_runtime_destroy(runtime);
+    hl_graph_destroy(g);
+}
+END_TEST
+
+int main(void) {
+    return run_tests("graph/fuse", TESTS(AttentionIsFused, TheFusedNodeTakesOverOperandsOptionsAndNames,
+                                         LookingAtTheWeightsKeepsAttentionFused, WhatTheLossNeedsInBetweenUnfuses,
+                                         LookingAtTheWeightsChangesNoBit, FusedAndUnfusedAgree, ConcatAndDenseAreOne,
+                                         DenseAndActivationAreOneWhereNobodyLooksInBetween, FusedAndUnfusedDenseAgree));
+}

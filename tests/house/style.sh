@@ -1,0 +1,48 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: BSD-3-Clause
+# How files are written: a licence line first, at most 600 lines of at most 120 columns, nothing left over, heap memory
+# from one place, no flag that gives the numbers away.
+#   style.sh SOURCE_TREE
+set -euo pipefail
+export LC_ALL=C.UTF-8
+cd "$1"
+failed=0
+report() { # reason, offenders
+    [ -z "$2" ] && return
+    printf '%s:\n%s\n' "$1" "$2"
+    failed=1
+}
+
+folders=()
+for folder in include runtime ops graph nn examples bench tests cmake scripts .ci; do
+    [ ! -d "$folder" ] || folders+=("$folder")
+done
+mapfile -t c_files < <(find "${folders[@]}" -name '*.[ch]' -o -name '*.h.in' | sort)
+mapfile -t files < <({
+    printf '%s\n' "${c_files[@]}"
+    find "${folders[@]}" -name CMakeLists.txt -o -name '*.cmake' -o -name '*.in' -o -name '*.sh'
+    for folder in scripts .ci; do [ ! -d "$folder" ] || find "$folder" -type f; done
+    for file in CMakeLists.txt .clang-format .clang-tidy .editorconfig .gitignore; do [ ! -f "$file" ] || echo "$file"; done
+} | sort -u)
+[ ${#c_files[@]} -gt 20 ] || { echo "found only ${#c_files[@]} C files in $PWD"; exit 1; }
+
+report "no SPDX line at the top of" \
+    "$(for file in "${files[@]}"; do head -2 "$file" | grep -q 'SPDX-License-Identifier: BSD-3-Clause' || echo "$file"; done)"
+report "a C file opens with its licence line, then says what lives in it" \
+    "$(for file in "${c_files[@]}"; do
+        head -1 "$file" | grep -qx '/\* SPDX-License-Identifier: BSD-3-Clause' && sed -n 2p "$file" | grep -qx ' \*' &&
+            sed -n 3p "$file" | grep -q '^ \* [^ ]' || echo "$file"
+    done)"
+report "more than 600 lines" "$(wc -l "${files[@]}" | awk '$2 != "total" && $1 > 600')"
+report "more than 120 columns" "$(grep -nE '^.{121,}$' "${c_files[@]}" || true)"
+report "tabs or blanks at the end of a line" "$(grep -nP '\t|[ \t]+$' "${c_files[@]}" || true)"
+# The words are written so that this file does not find itself.
+report "left over" "$(grep -nE 'TO[D]O|FIX[M]E|XX[X]|^[[:space:]]*#[[:space:]]*if[[:space:]]+0' "${files[@]}" || true)"
+report "gives the numbers away" "$(grep -nE -e '-ff[a]st-math|-Of[a]st|-funsafe-m[a]th|-fassoc[i]ative-math' "${files[@]}" || true)"
+report "heap memory of the library comes through runtime/memory.h" \
+    "$(grep -nE '\b(malloc|calloc|realloc|free|strdup|aligned_alloc|posix_memalign)\(' runtime/*.[ch] ops/*.[ch] \
+        graph/*.[ch] nn/*.[ch] | grep -v '^runtime/memory\.c:' || true)"
+report "the library never prints, exits or aborts" \
+    "$(grep -nE '\b(printf|puts|perror|exit|abort)\(|\bfprintf\((stderr|stdout)' runtime/*.[ch] ops/*.[ch] graph/*.[ch] \
+        nn/*.[ch] || true)"
+exit $failed

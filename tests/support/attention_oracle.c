@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * Attention in double, straight from the definitions. */
+#include "tests/support/attention_oracle.h"
+
+#include <Random123/philox.h>
+#include <math.h>
+
+static bool sees(const hl_score_config *config, size_t Tq, size_t Tk, double length, size_t i, size_t j) {
+    double position = (double)i + (double)Tk - (double)Tq, key = (double)j;
+    if (key >= length) return false;
+    switch (config->mask) {
+    case HL_MASK_CAUSAL: return key <= position;
+    case HL_MASK_WINDOW: return fabs(position - key) < (double)config->window;
+    case HL_MASK_CAUSAL_WINDOW: return key <= position && position - key < (double)config->window;
+    case HL_MASK_NONE: break;
+    }
+    return true;
+}
+
+static double bias_at(const hl_shape *shape, const double *bias, size_t b, size_t h, size_t i, size_t j) {
+    size_t index[] = {b, h, i, j}, offset = 0;
+    for (size_t axis = 0; axis < 4; axis++)
+        offset = offset * shape->extent[axis] + (shape->extent[axis] == 1 ? 0 : index[axis]);
+    return bias[offset];
+}
+
+void oracle_scores(const op_case *c, const hl_score_config *config, size_t bias, size_t lengths,
+                   const double *const in[], double *s) {
+    const size_t *q = c->inputs[0].shape.extent, *k = c->inputs[1].shape.extent;
+    size_t B = q[0], H = q[1], Tq = q[2], Tk = k[2], D = q[3];
+    double scale = config->scale != 0 ? (double)config->scale : 1 / sqrt((double)D);
+    for (size_t b = 0; b < B; b++)
+        for (size_t h = 0; h < H; h++)
+            for (size_t i = 0; i < Tq; i++)
+                for (size_t j = 0; j < Tk; j++, s++) {
+                    double dot = 0, length = lengths && in[lengths] ? in[lengths][b] : (double)Tk;
+                    for (size_t d = 0; d < D; d++)
+                        dot += in[0][((b * H + h) * Tq + i) * D + d] * in[1][((b * H + h) * Tk + j) * D + d];
+                    *s = scale * dot;
+                    if (bias && in[bias]) *s += bias_at(&c->inputs[bias].shape, in[bias], b, h, i, j);
+                    if (!sees(config, Tq, Tk, length, i, j)) *s = -INFINITY;
+                }
+}
+
+void oracle_softmax(const double *s, size_t rows, size_t n, double *p, double *lse) {
+    for (size_t row = 0; row < rows; row++, s += n, p += n) {
+        double max = -INFINITY, sum = 0;
+        for (size_t j = 0; j < n; j++) max = fmax(max, s[j]);
+        for (size_t j = 0; j < n; j++) sum += max == -INFINITY ? 0 : exp(s[j] - max);
+        for (size_t j = 0; j < n; j++) p[j] = max == -INFINITY ? 0 : exp(s[j] - max) / sum;
+        if (lse) lse[row] = max == -INFINITY ? INFINITY : max + log(sum);
+    }
+}
+
+double oracle_dropout(const hl_dropout_config *config, uint32_t node_id, int32_t step, size_t plane, size_t i,
+                      size_t j) {
+    philox4x32_key_t seed = {{(uint32_t)config->seed, (uint32_t)(config->seed >> 32)}};
+    philox4x32_ctr_t node = {{node_id, 0, 0, 0}}, counter = {{(uint32_t)(j / 4), (uint32_t)i, (uint32_t)plane, 0}};
+    philox4x32_ctr_t mixed = philox4x32(node, seed);
+    philox4x32_key_t key = {{mixed.v[0], mixed.v[1]}};
+    counter.v[3] = (uint32_t)step;
+    double word = philox4x32(counter, key).v[j % 4];
+    return word >= floor((double)config->rate * 0x1p32) ? 1 / (1 - (double)config->rate) : 0;
+}
+
+size_t oracle_size(const op_case *c, size_t input) { return hl_shape_elements(&c->inputs[input].shape); }

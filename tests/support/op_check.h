@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * How every operator is tested, without graph or runtime: a test gives inputs and one oracle, the forward equation in
+ * double, and op_check does the rest, once for each instruction set that build and processor have:
+ *
+ *   values     all forward steps, tile by tile in serial order, agree with the oracle within a stated bound
+ *   gradients  all backward steps, with random gradients of the outputs, agree with central differences of the oracle;
+ *              and asking for the gradient of one input alone gives the same bits
+ *   access     each tile runs again on memory in which everything outside the boxes that it declares is poisoned: it
+ *              must compute the same bits, and change nothing outside the boxes that it declares for writing
+ *   order      tiles that do not touch what another one writes run in another order, with the same bits
+ *   scratch    is poisoned before each tile, and has a fence behind it
+ *
+ *     op_check(&(op_case){.op = HL__OP_relu, .inputs = {{.shape = HL_SHAPE(4, 19, 32)}}, .oracle = relu,
+ *                         .value = {.relative = 0}, .min_tiles = 8}); */
+#ifndef HL_TESTS_SUPPORT_OP_CHECK_H
+#define HL_TESTS_SUPPORT_OP_CHECK_H
+
+#include "headloom/operator.h"
+#include "ops/ops.h"
+
+typedef struct op_input {
+    hl_shape shape; /* left out: a scalar */
+    hl_dtype dtype; /* HL_NONE: HL_F32 */
+    bool absent;
+    const void *values; /* dense, of the type above; NULL: random */
+    double low, high;   /* range of random values; both 0: -1 to 1, or the indices that the operator accepts */
+    hl_layout layout;   /* how it lies in memory: dense, rows with gaps between them, or gaps everywhere */
+} op_input;
+
+typedef struct op_case op_case;
+
+/* Computes the visible outputs (row-major, zeros on entry) from the inputs (row-major; NULL where absent; indices as
+ * doubles). What a step updates in place goes to out[OP_UPDATED(i)], which holds input i on entry. Saved outputs have
+ * no room in out and are not compared. */
+typedef void op_oracle(const op_case *c, const double *const in[], double *const out[]);
+#define OP_UPDATED(i) (HL_MAX_OUTPUTS + (i))
+
+/* |error| <= FLT_EPSILON * (absolute + relative * magnitude of the element) */
+typedef struct op_bound {
+    double absolute, relative;
+} op_bound;
+
+struct op_case {
+    hl__op op;                   /* a built-in operator, */
+    const hl_operator *operator; /* or, where not NULL, any other */
+    const void *options;
+    op_input inputs[HL_MAX_INPUTS];
+    size_t n_inputs; /* 0: the operator's max_inputs */
+    uint32_t node_id;
+    uint64_t seed; /* of random values */
+
+    op_oracle *oracle;
+    op_oracle *magnitude; /* what the error of an element grows with (say, sum |a||b|); NULL: the element's own size */
+    op_bound value;
+    op_bound gradient; /* magnitude: sum over outputs of |d output| |d output / d input| */
+
+    uint32_t no_gradient;      /* bit i: no gradient is expected of float input i (indices never have one) */
+    uint32_t absent_d_outputs; /* bit i: the loss does not depend on output i */
+    hl_layout d_output_layout; /* how the gradients of the outputs lie in memory */
+    size_t samples;            /* elements of each input whose gradient is checked; 0: 200 */
+    size_t min_tiles;          /* that every call must have where the shape allows so many, */
+    const char *few_tiles[4];  /* but for these passes */
+};
+
+/* Fails the running test unless everything above holds. */
+void op_check(const op_case *c);
+
+/* The same, as a value: false, and in words why not. */
+bool op_check_holds(const op_case *c, char *words, size_t size);
+
+/* Fails the running test unless the shape rule refuses the inputs with this status and says why. */
+void op_check_refused(const op_case *c, hl_status status);
+
+#endif
