@@ -147,15 +147,18 @@ static inline hl_status hl__check_dropout(hl_inference *inference, const hl_drop
     return HL_OK;
 }
 
-static inline hl_status hl__check_lengths(hl_inference *inference, size_t input, size_t B, size_t Tk) {
+static inline hl_status hl__check_lengths(hl_inference *inference, size_t input, const hl_shape *scores) {
+    size_t B = scores->extent[0], Tk = scores->extent[3];
     const hl_view *lengths = hl__optional_input(inference, input);
     if (!lengths) return HL_OK;
     if (lengths->dtype != HL_I32)
         return hl_refuse(inference, HL_TYPE_MISMATCH, "lengths must be i32, not %s", hl_dtype_name(lengths->dtype));
     if (lengths->shape.rank != 1 || lengths->shape.extent[0] != B) {
-        char text[HL_SHAPE_TEXT];
-        return hl_refuse(inference, HL_SHAPE_MISMATCH, "lengths %s must be [%zu], one for each batch element",
-                         hl_shape_text(&lengths->shape, text, sizeof text), B);
+        char text[HL_SHAPE_TEXT], scores_text[HL_SHAPE_TEXT];
+        return hl_refuse(inference, HL_SHAPE_MISMATCH,
+                         "lengths %s must be [%zu], one for each batch element of the scores %s",
+                         hl_shape_text(&lengths->shape, text, sizeof text), B,
+                         hl_shape_text(scores, scores_text, sizeof scores_text));
     }
     if (Tk > INT32_MAX) return hl_refuse(inference, HL_OUT_OF_RANGE, "%zu keys exceed an i32 length", Tk);
     inference->index_min[input] = 0;
@@ -181,7 +184,7 @@ static inline hl_status hl__check_scores(hl_inference *inference, const hl_score
     scores->extent[3] = k->shape.extent[2];
     status = hl__check_bias(inference, bias, scores);
     if (status != HL_OK) return status;
-    return hl__check_lengths(inference, lengths, scores->extent[0], scores->extent[3]);
+    return hl__check_lengths(inference, lengths, scores);
 }
 
 #endif
