@@ -14,7 +14,10 @@ static hl_status infer(hl_inference *i) {
     i->output[0].rank = x->rank;
     for (size_t axis = 0; axis < x->rank; axis++) {
         size_t from = config->order[axis];
-        if (from >= x->rank || seen >> from & 1)
+        if (from >= x->rank)
+            return hl_refuse(i, HL_OUT_OF_RANGE, "order[%zu]: x %s has no axis %zu", axis,
+                             hl_shape_text(x, a, sizeof a), from);
+        if (seen >> from & 1)
             return hl_refuse(i, HL_INVALID_ARGUMENT, "order[%zu] = %zu makes no permutation of the axes of x %s", axis,
                              from, hl_shape_text(x, a, sizeof a));
         seen |= 1u << from;
