@@ -9,14 +9,8 @@
 
 /* Rows and columns for several tiles of every kernel, and more tokens than one block of weight gradients takes (512),
  * so that these are sums over several tiles. */
-static const two_block_sizes sizes = {.batch = TRAINING_SANITIZED ? 2 : 8,
-                                      .tokens = 70,
-                                      .width = 24,
-                                      .heads = 2,
-                                      .hidden = 72,
-                                      .classes = 5,
-                                      .words = 31,
-                                      .dropout = 0.1f};
+static const two_block_sizes sizes = {
+    .batch = 8, .tokens = 70, .width = 24, .heads = 2, .hidden = 72, .classes = 5, .words = 31, .dropout = 0.1f};
 
 enum { STEPS = TRAINING_SANITIZED ? 4 : 20 };
 
