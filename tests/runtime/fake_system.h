@@ -6,6 +6,7 @@
 #define HL_TESTS_RUNTIME_FAKE_SYSTEM_H
 
 #include <pthread.h>
+#include <stdint.h>
 
 #include "runtime/system.h"
 
@@ -19,13 +20,15 @@ typedef struct fake_pair {
 typedef struct fake_call {
     char set[FAKE_SET_BYTES]; /* CPUs or nodes, as hwloc lists them: "0-3,7" */
     size_t bytes;             /* of memory; 0 for threads */
+    const void *memory;
+    size_t n_touched; /* pages of it that had been written or read when the call was made */
     hwloc_membind_policy_t policy;
 } fake_call;
 
 typedef struct fake_system {
     hl__system system;                    /* what to hand to the code under test */
-    const char *topology;                 /* in hwloc's synthetic notation */
-    const char *process_cpus;             /* list; NULL: all */
+    const char *topology;                 /* in hwloc's synthetic notation, or XML */
+    const char *process_cpus;             /* list; NULL: all; "?": cannot be read */
     const char *thread_cpus;              /* list; NULL: all */
     const fake_pair *environment, *files; /* end with a NULL key */
     pthread_mutex_t mutex;
@@ -34,5 +37,9 @@ typedef struct fake_system {
 } fake_system;
 
 void fake_system_init(fake_system *fake, const char *topology);
+
+/* The XML of a synthetic machine to which the notation does not extend. only: CPUs that are left, so that some nodes
+ * have none; NULL: all. distances: from node to node, row by row; NULL: none known. The caller's to free. */
+char *fake_machine(const char *topology, const char *only, const uint64_t *distances);
 
 #endif

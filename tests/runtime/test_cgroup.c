@@ -4,7 +4,7 @@
 #include "runtime/cgroup.h"
 
 #include "tests/runtime/fake_system.h"
-#include "tests/runtime/suite.h"
+#include "tests/support/suite.h"
 
 #define V2_MOUNT "30 20 0:26 / /sys/fs/cgroup rw,nosuid shared:9 - cgroup2 cgroup2 rw,nsdelegate\n"
 #define V1_MOUNT "31 20 0:27 / /sys/fs/cgroup/cpu,cpuacct rw - cgroup cgroup rw,cpu,cpuacct\n"

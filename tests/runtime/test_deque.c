@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "runtime/memory.h"
-#include "tests/runtime/suite.h"
+#include "tests/support/suite.h"
 
 #define N_THIEVES 3
 #define N_NUMBERS 20000

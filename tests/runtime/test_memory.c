@@ -5,7 +5,7 @@
 
 #include <stdint.h>
 
-#include "tests/runtime/suite.h"
+#include "tests/support/suite.h"
 
 START_TEST(MemoryIsZeroedAndAligned) {
     static const size_t sizes[] = {1, 3, 63, 64, 65, 4096, 100003};

@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "runtime/memory.h"
-#include "tests/runtime/suite.h"
+#include "tests/support/suite.h"
 
 START_TEST(StringsAreCopied) {
     static const char *const texts[] = {"", "a", "a name with spaces and \"quotes\""};

@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "runtime/memory.h"
-#include "tests/runtime/suite.h"
+#include "tests/support/suite.h"
 
 static void nothing(const void *argument, const uint32_t index[HL__TASK_GRID_RANK], void *scratch) {
     (void)argument;
