@@ -6,6 +6,7 @@
  * is chained over tiles (dg), scratch, a saved output, a temporary and an alias. */
 #include "tests/support/op_check.h"
 
+#include <math.h>
 #include <string.h>
 
 #include "ops/op.h"
@@ -304,6 +305,32 @@ START_TEST(GradientsMustBeDeclaredAsExpected) {
 }
 END_TEST
 
+START_TEST(ForwardStepsAloneAreChecked) {
+    op_case c = toy_case(&(toy_options){WRONG_GRADIENT});
+    c.forward_only = true;
+    op_check(&c);
+    char words[512] = "";
+    c.options = &(toy_options){WRONG_VALUE};
+    ck_assert(!op_check_holds(&c, words, sizeof words));
+    ck_assert_ptr_nonnull(strstr(words, "wrong value"));
+}
+END_TEST
+
+static void infinite_oracle(const op_case *c, const double *const in[], double *const out[]) {
+    toy_oracle(c, in, out);
+    out[0][3] = INFINITY;
+}
+
+START_TEST(AFiniteNumberIsNotInfinity) {
+    char words[512] = "";
+    op_case c = toy_case(&(toy_options){NO_FAULT});
+    c.oracle = infinite_oracle;
+    c.forward_only = true;
+    ck_assert(!op_check_holds(&c, words, sizeof words));
+    ck_assert_ptr_nonnull(strstr(words, "wrong value: output 0 at [0, 3]"));
+}
+END_TEST
+
 START_TEST(RefusalsAreChecked) {
     op_case c = toy_case(&(toy_options){NO_FAULT});
     c.inputs[1].shape = HL_SHAPE(3, 4);
@@ -379,6 +406,6 @@ int main(void) {
                            WrongValuesAreFound, WrongGradientsAreFound, UndeclaredReadsAreFound,
                            UndeclaredWritesAreFound, MisuseOfScratchIsFound, UseOfAnUnwrittenOutputIsFound,
                            GradientsThatDependOnWhatElseIsAskedForAreFound, BoxesGridsAndPlansAreChecked,
-                           GradientsMustBeDeclaredAsExpected, RefusalsAreChecked,
-                           UpdatesInPlaceAreComparedWithTheOracle));
+                           GradientsMustBeDeclaredAsExpected, ForwardStepsAloneAreChecked, AFiniteNumberIsNotInfinity,
+                           RefusalsAreChecked, UpdatesInPlaceAreComparedWithTheOracle));
 }

@@ -55,6 +55,7 @@ struct op_case {
     op_bound value;
     op_bound gradient; /* magnitude: sum over outputs of |d output| |d output / d input| */
 
+    bool forward_only;         /* no gradients: of integers, or where the oracle has no derivative */
     uint32_t no_gradient;      /* bit i: no gradient is expected of float input i (indices never have one) */
     uint32_t absent_d_outputs; /* bit i: the loss does not depend on output i */
     hl_layout d_output_layout; /* how the gradients of the outputs lie in memory */
