@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * divide: quotients of elements, and what division by zero and infinity gives. */
+#include <math.h>
+
+#include "tests/support/elementwise_check.h"
+#include "tests/support/suite.h"
+
+static double over(double a, double b) { return a / b; }
+
+static void divide(const op_case *c, const double *const in[], double *const out[]) { oracle_binary(c, in, out, over); }
+
+/* One rounding of the value by at most half a unit (a hundredth more for the oracle's own), three of a term of db: b^2,
+ * a / b^2 and the product with dy. */
+static op_case any(void) {
+    op_case c = {.op = HL__OP_divide, .oracle = divide, .value = {.relative = 0.51}, .gradient = {.relative = 1.51}};
+    c.inputs[0] = (op_input){.low = -2, .high = 2};
+    c.inputs[1] = (op_input){.low = 0.5, .high = 2};
+    return c;
+}
+
+START_TEST(EveryBroadcastAndLayout) {
+    op_case c = any();
+    check_binary(&c);
+    c.inputs[1] = (op_input){.low = -2, .high = -0.5};
+    check_binary(&c);
+}
+END_TEST
+
+/* A quotient rounded to 53 bits and then to 24 is the one rounded to 24 bits (53 >= 2 * 24 + 2) unless it is subnormal,
+ * and of those here are only exact ones. */
+static double over_as_float(double a, double b) { return (float)(a / b); }
+
+static void divide_as_float(const op_case *c, const double *const in[], double *const out[]) {
+    oracle_binary(c, in, out, over_as_float);
+}
+
+START_TEST(ZerosAndInfinitiesDivideAsNumbersDo) {
+    const float values[] = {INFINITY, -INFINITY, NAN, 0, -0.0f, 0x1p-149f, 0x1p127f, -3, 7};
+    op_case special = {.op = HL__OP_divide, .oracle = divide_as_float};
+    check_binary_values(&special, values, sizeof values / sizeof *values);
+}
+END_TEST
+
+START_TEST(IntegersAndMisfitsAreRefused) { check_binary_refused(HL__OP_divide); }
+END_TEST
+
+int main(void) {
+    return run_tests("divide",
+                     TESTS(EveryBroadcastAndLayout, ZerosAndInfinitiesDivideAsNumbersDo, IntegersAndMisfitsAreRefused));
+}
