@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * mean: over any axes, kept or dropped; every element counts for one in n. */
+#include <math.h>
+
+#include "tests/support/elementwise_check.h"
+#include "tests/support/suite.h"
+
+static void share_out(const op_case *c, double *y) {
+    size_t n = oracle_summed(c);
+    for (size_t e = 0; e < hl_shape_elements(&c->inputs[0].shape) / n; e++) y[e] /= (double)n;
+}
+
+static double itself(double x) { return x; }
+
+static void mean(const op_case *c, const double *const in[], double *const out[]) {
+    oracle_sum(c, in, out, itself);
+    share_out(c, out[0]);
+}
+
+static void sizes(const op_case *c, const double *const in[], double *const out[]) {
+    oracle_sum(c, in, out, fabs);
+    share_out(c, out[0]);
+}
+
+/* Beside the additions, for which check_sum allows: 1 / n and the product with it are rounded by half a unit each, in
+ * the value and in the gradient dy / n. */
+static const op_case any = {
+    .op = HL__OP_mean, .oracle = mean, .magnitude = sizes, .value = {.relative = 1}, .gradient = {.relative = 1}};
+
+START_TEST(AnyAxesKeptOrDropped) { check_sum(&any); }
+END_TEST
+
+START_TEST(IntegersAndAxesThatAreNoneAreRefused) { check_sum_refused(HL__OP_mean); }
+END_TEST
+
+int main(void) { return run_tests("mean", TESTS(AnyAxesKeptOrDropped, IntegersAndAxesThatAreNoneAreRefused)); }
