@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
  * Places of workers from hwloc's view of the machine. CPUs outside the affinity mask are cut off the topology at the
- * start (as are nodes that have none left), so that everything after sees only what may be used. */
+ * start, so that everything after sees only what may be used. Nodes without CPUs stay in it and get no worker. */
 #include "runtime/topology.h"
 
 #include <assert.h>
@@ -11,8 +11,9 @@
 #include "runtime/cgroup.h"
 #include "runtime/memory.h"
 
-#define FAR_DISTANCE 20 /* between nodes of which the machine says nothing; 10 is the same node, as in ACPI's tables \
-                         */
+#define FAR_DISTANCE                                                                                \
+    20 /* between nodes of which the machine says nothing; 10 is the same node, as in ACPI's tables \
+        */
 #define NEAR_DISTANCE 10
 
 /* The user has told the OpenMP runtime where threads go (or not to bind them). */
@@ -23,7 +24,9 @@ static bool user_binds(const hl__system *system) {
     return false;
 }
 
-/* Cuts off the CPUs that no thread of the process may run on. Where the mask can't be read, all CPUs stay. */
+/* Cuts off the CPUs that no thread of the process may run on. Where the mask can't be read, all CPUs stay. Nodes are
+ * not cut off: HWLOC_RESTRICT_FLAG_REMOVE_CPULESS aborts on machines that have nodes without CPUs (issue 575 of hwloc).
+ */
 static hl_status restrict_to_mask(hl__topology *topology) {
     hwloc_bitmap_t cpus = hwloc_bitmap_alloc();
     if (!cpus) return HL_OUT_OF_MEMORY;
@@ -31,7 +34,7 @@ static hl_status restrict_to_mask(hl__topology *topology) {
     const hl__system *system = topology->system;
     if (system->process_cpus(system->context, topology->hardware, cpus) == 0 &&
         hwloc_bitmap_intersects(cpus, hwloc_topology_get_topology_cpuset(topology->hardware)) &&
-        hwloc_topology_restrict(topology->hardware, cpus, HWLOC_RESTRICT_FLAG_REMOVE_CPULESS) != 0)
+        hwloc_topology_restrict(topology->hardware, cpus, 0) != 0)
         status = errno == ENOMEM ? HL_OUT_OF_MEMORY : HL_SYSTEM;
     hwloc_bitmap_free(cpus);
     return status;
