@@ -14,8 +14,7 @@
 /* An offset into the buffer is a number whose digits are the buffer's coordinates. A view's axis with stride s and
  * range [begin, end) moves the offset from begin * s to (end - 1) * s; where the two differ in some digit, all lower
  * digits may take any value, unless the stride keeps them at zero. Shares of several axes add up digit by digit. */
-static void add_axis(const hl__value *base, size_t stride, size_t begin, size_t last, size_t low[], size_t high[]) {
-    size_t from = begin * stride, to = last * stride;
+static void add_axis(const hl__value *base, size_t stride, size_t from, size_t to, size_t low[], size_t high[]) {
     bool spread = false; /* some higher digit varies */
     for (size_t axis = 0; axis < base->shape.rank; axis++) {
         size_t weight = base->stride[axis];
@@ -32,20 +31,44 @@ static void add_axis(const hl__value *base, size_t stride, size_t begin, size_t 
     }
 }
 
-hl_box hl__region_of(const hl__value *value, const hl__value *base, const hl_box *box) {
-    if (value == base) return *box;
-    size_t low[HL_MAX_RANK] = {0}, high[HL_MAX_RANK] = {0};
-    add_axis(base, 1, value->offset, value->offset, low, high);
-    for (size_t axis = 0; axis < value->shape.rank; axis++)
-        add_axis(base, value->stride[axis], box->begin[axis], box->end[axis] - 1, low, high);
+/* The axis of the view with the largest stride among those not yet taken that have more than one element, or rank. */
+static size_t widest_axis(const hl__value *value, unsigned taken) {
+    size_t widest = value->shape.rank;
+    for (size_t axis = 0; axis < value->shape.rank; axis++) {
+        if (taken >> axis & 1 || value->shape.extent[axis] == 1) continue;
+        if (widest == value->shape.rank || value->stride[axis] > value->stride[widest]) widest = axis;
+    }
+    return widest;
+}
+
+/* Carries from the innermost digit outwards. A digit whose two ends carry differently may take any value. */
+static hl_box carry(const hl__value *base, size_t low[], size_t high[]) {
     hl_box region = {{0}, {0}};
-    bool carried = false; /* digits overflowed: the bounding box of everything is the only safe answer */
-    for (size_t axis = 0; axis < base->shape.rank; axis++) carried |= high[axis] >= base->shape.extent[axis];
-    for (size_t axis = 0; axis < base->shape.rank; axis++) {
-        region.begin[axis] = carried ? 0 : low[axis];
-        region.end[axis] = carried ? base->shape.extent[axis] : high[axis] + 1;
+    for (size_t axis = base->shape.rank; axis-- > 0;) {
+        size_t extent = base->shape.extent[axis], from = low[axis] / extent, to = high[axis] / extent;
+        region.begin[axis] = from == to ? low[axis] % extent : 0;
+        region.end[axis] = from == to ? high[axis] % extent + 1 : extent;
+        if (axis == 0) break; /* nothing lies outside of the buffer: what seems to is no element */
+        low[axis - 1] += from;
+        high[axis - 1] += to;
     }
     return region;
+}
+
+/* The offset of a view is the sum of the slices that were cut off before its axes began, so each axis, from the widest
+ * stride down, takes its multiple of the stride out of it: an axis that runs over several of the buffer's, sliced, then
+ * still counts through them from where it begins. */
+hl_box hl__region_of(const hl__value *value, const hl__value *base, const hl_box *box) {
+    if (value == base) return *box;
+    size_t low[HL_MAX_RANK] = {0}, high[HL_MAX_RANK] = {0}, offset = value->offset;
+    unsigned taken = 0;
+    for (size_t axis; (axis = widest_axis(value, taken)) < value->shape.rank; taken |= 1u << axis) {
+        size_t stride = value->stride[axis], cut = stride ? offset / stride * stride : 0;
+        offset -= cut;
+        add_axis(base, stride, cut + box->begin[axis] * stride, cut + (box->end[axis] - 1) * stride, low, high);
+    }
+    add_axis(base, 1, offset, offset, low, high);
+    return carry(base, low, high);
 }
 
 /* ---- cells ---- */

@@ -15,7 +15,9 @@ void hl__tile_at(const hl__call *call, size_t number, hl_tile *tile);
 void hl__tile_boxes(const hl__call *call, const hl_tile *tile, hl_box boxes[HL_MAX_OPERANDS]);
 bool hl__box_is_empty(const hl_box *box, size_t rank);
 
-/* The smallest box of the buffer `base` that holds every element of `box` of the view `value`. The box is not empty. */
+/* A box of the buffer `base` that holds every element of `box`, which is not empty, of the view `value`. It is the
+ * smallest one wherever each axis of the view lies within one of the buffer's or runs over whole ones; axes that were
+ * merged and then split elsewhere may give a larger one, which costs edges and nothing else. */
 hl_box hl__region_of(const hl__value *value, const hl__value *base, const hl_box *box);
 
 /* The cells of one buffer. */
