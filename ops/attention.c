@@ -76,9 +76,11 @@ static size_t piece_keys(const geometry *g, size_t j, size_t end) {
     return hl__min(hl__min(g->block_k, hl__round_up(end - j, HL__KEY_STEP)), g->Tk - j);
 }
 
-/* The keys that a tile walks over, from a multiple of the step. */
+/* The keys that a tile walks over, from a multiple of the step. None stay none: a window that begins behind the length
+ * would else reach for keys that the tile does not declare. */
 static hl__range walk_of(const hl__sight *sight, size_t i0, size_t i1) {
     hl__range seen = hl__keys_seen(sight, i0, i1);
+    if (hl__range_empty(seen)) return seen;
     return (hl__range){seen.begin - seen.begin % HL__KEY_STEP, seen.end};
 }
 
