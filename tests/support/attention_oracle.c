@@ -43,6 +43,20 @@ void oracle_scores(const op_case *c, const hl_score_config *config, size_t bias,
                 }
 }
 
+void oracle_score_sizes(const op_case *c, const hl_score_config *config, size_t bias, const double *const in[],
+                        double *s) {
+    const size_t *q = c->inputs[0].shape.extent, *k = c->inputs[1].shape.extent;
+    size_t B = q[0], H = q[1], Tq = q[2], Tk = k[2], D = q[3];
+    double scale = config->scale != 0 ? fabs((double)config->scale) : 1 / sqrt((double)D);
+    for (size_t e = 0; e < B * H * Tq * Tk; e++, s++) {
+        size_t plane = e / Tk / Tq, i = e / Tk % Tq, j = e % Tk;
+        *s = 0;
+        for (size_t d = 0; d < D; d++)
+            *s += scale * fabs(in[0][(plane * Tq + i) * D + d] * in[1][(plane * Tk + j) * D + d]);
+        if (bias && in[bias]) *s += fabs(bias_at(&c->inputs[bias].shape, in[bias], plane / H, plane % H, i, j));
+    }
+}
+
 void oracle_softmax(const double *s, size_t rows, size_t n, double *p, double *lse) {
     for (size_t row = 0; row < rows; row++, s += n, p += n) {
         double max = -INFINITY, sum = 0;

@@ -12,6 +12,10 @@
 void oracle_scores(const op_case *c, const hl_score_config *config, size_t bias, size_t lengths,
                    const double *const in[], double *s);
 
+/* What the error of each score grows with: |scale| * sum |q||k| + |bias|, seen or not. */
+void oracle_score_sizes(const op_case *c, const hl_score_config *config, size_t bias, const double *const in[],
+                        double *s);
+
 /* p = softmax of each row of n, zeros for a row of -infinity; lse (may be NULL): its log-sum-exp, +infinity there. */
 void oracle_softmax(const double *s, size_t rows, size_t n, double *p, double *lse);
 

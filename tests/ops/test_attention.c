@@ -1,0 +1,353 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * Fused attention agrees with scores, softmax, dropout and weighted sum written out: at any head size, across the
+ * limits of blocks, under every mask, and with zeros, forward and backward, for queries that see no key. */
+#include <math.h>
+#include <stdlib.h>
+
+#include "tests/support/attention_oracle.h"
+#include "tests/support/suite.h"
+
+enum { Q, K, V, BIAS, LENGTHS, STEP };
+
+static void weighted_sum(const op_case *c, const double *const in[], double *o, bool of_sizes) {
+    const hl_attention_config *config = c->options;
+    const size_t *q = c->inputs[Q].shape.extent, *v = c->inputs[V].shape.extent;
+    size_t planes = q[0] * q[1], Tq = q[2], Tk = v[2], Dv = v[3];
+    double *p = malloc(planes * Tq * Tk * sizeof *p);
+    ck_assert_ptr_nonnull(p);
+    oracle_scores(c, &config->score, BIAS, LENGTHS, in, p);
+    oracle_softmax(p, planes * Tq, Tk, p, NULL);
+    for (size_t e = 0; e < planes * Tq * Tk; e++) {
+        size_t row = e / Tk, plane = row / Tq, j = e % Tk;
+        double weight = p[e];
+        if (weight == 0) continue;
+        if (config->dropout.rate > 0)
+            weight *= oracle_dropout(&config->dropout, c->node_id, (int32_t)in[STEP][0], plane, row % Tq, j);
+        for (size_t d = 0; d < Dv; d++) {
+            double value = in[V][(plane * Tk + j) * Dv + d];
+            o[row * Dv + d] += weight * (of_sizes ? fabs(value) : value);
+        }
+    }
+    free(p);
+}
+
+static void attention(const op_case *c, const double *const in[], double *const out[]) {
+    weighted_sum(c, in, out[0], false);
+}
+
+static void sizes(const op_case *c, const double *const in[], double *const out[]) {
+    weighted_sum(c, in, out[0], true);
+}
+
+typedef struct extents {
+    size_t B, H, Tq, Tk, D, Dv;
+} extents;
+
+/* Errors in units of FLT_EPSILON, which is two roundings. q lies within -reach .. reach, everything else within -1
+ * .. 1.
+ *
+ * sum |q||k| of D terms is at most size = reach (D / 4 + 1.33 sqrt(D)): the mean and six standard deviations. So |S| <=
+ * most = scale size (+ 1 with a bias), and its error is (D + 4) / 2 of that: D products and sums, q scaled by a rounded
+ * scale, the bias. A weight has the error of its own score and that of all others in the sum, twice the rounding of S -
+ * max and of L = max + log sum (each half a unit of 2 most + log Tk), and 10 + Tk / 8 for exp, the sum in four lanes or
+ * more, the factors of a second piece of keys and the quotient. o adds Tk products and sums.
+ *
+ * Backward, dS = P (dP - D) cancels. dP and D are sums of Dv products with a standard deviation of sqrt(Dv) / 3, so at
+ * most most_dp = 2 sqrt(Dv) / (1 - rate); the error of either sum is (Dv + 2) / 2 of sum |dO||v|, at most Dv / 4 + 1.33
+ * sqrt(Dv), and D has that of o too. In all dS is off by P error_ds, and dq by scale times that, for its weights add up
+ * to 1, and by Tk / 2 of 2 most_dp for its own sum. Where weights add up to more (dk, dbias: many queries that look at
+ * one key) the size of the element grows with them: it holds P sum_d |dO||v - o| for each query, about P Dv / 4. dv is
+ * a sum over queries of P dO. */
+static op_case case_of(extents x, const hl_attention_config *config, double reach, bool biased, size_t repeats) {
+    double D = (double)x.D, Dv = (double)x.Dv, Tk = (double)x.Tk, Tq = (double)x.Tq;
+    double scale = config->score.scale != 0 ? fabs((double)config->score.scale) : 1 / sqrt(D);
+    double most = scale * reach * (D / 4 + 1.33 * sqrt(D)) + (biased ? 1 : 0);
+    double weight = (D + 4) * most + 2 * (2 * most + log(Tk)) + 10 + Tk / 8;
+    double kept = 1 - (double)config->dropout.rate, most_dp = 2 * sqrt(Dv) / kept;
+    double error_dp = (Dv + 2) / 2 * (Dv / 4 + 1.33 * sqrt(Dv)) / kept;
+    double error_ds = (3 * weight + Tk / 2) * most_dp + 2 * error_dp;
+    return (op_case){
+        .op = HL__OP_attention,
+        .options = config,
+        .node_id = 77,
+        .inputs = {{.shape = HL_SHAPE(x.B, x.H, x.Tq, x.D), .low = -reach, .high = reach},
+                   {.shape = HL_SHAPE(x.B, x.H, x.Tk, x.D)},
+                   {.shape = HL_SHAPE(x.B, x.H, x.Tk, x.Dv)},
+                   {.shape = HL_SHAPE(x.B, x.H, x.Tq, x.Tk), .absent = !biased},
+                   {.shape = HL_SHAPE(x.B), .dtype = HL_I32, .absent = true},
+                   {.dtype = HL_I32, .absent = config->dropout.rate == 0}},
+        .oracle = attention,
+        .magnitude = sizes,
+        .value = {.relative = weight + Tk / 2 + 3},
+        .gradient = {.absolute = (biased ? 1 : scale * fmax(reach, 1)) * (error_ds + Tk * most_dp),
+                     .relative = 4 * error_ds / Dv + (double)repeats * Tq / 2},
+        .samples = 8,
+    };
+}
+
+static const hl_attention_config plain = {.score = {.mask = HL_MASK_NONE}};
+
+START_TEST(AnyHeadSize) {
+    size_t head_sizes[][2] = {{1, 1}, {5, 5}, {16, 16}, {40, 40}, {64, 64}, {80, 80}, {3, 17}, {64, 24}, {8, 1}};
+    for (size_t i = 0; i < sizeof head_sizes / sizeof *head_sizes; i++) {
+        op_case c = case_of((extents){1, 2, 33, 37, head_sizes[i][0], head_sizes[i][1]}, &plain, 1, false, 1);
+        op_check(&c);
+    }
+}
+END_TEST
+
+START_TEST(AnyLengthAcrossTheLimitsOfBlocks) {
+    size_t lengths[][2] = {{1, 1},    {1, 67},   {67, 1},    {5, 3},     {31, 33},   {32, 32},
+                           {33, 31},  {64, 65},  {127, 129}, {128, 128}, {129, 127}, {130, 256},
+                           {40, 257}, {257, 40}, {255, 255}, {3, 300},   {300, 3}};
+    for (size_t i = 0; i < sizeof lengths / sizeof *lengths; i++) {
+        op_case c = case_of((extents){1, 1, lengths[i][0], lengths[i][1], 5, 3}, &plain, 1, false, 1);
+        op_check(&c);
+    }
+}
+END_TEST
+
+START_TEST(ManyHeadsTakeWholeBlocks) {
+    extents shapes[] = {{2, 4, 128, 256, 8, 8}, {1, 8, 129, 290, 5, 4}, {3, 3, 200, 70, 4, 6}};
+    for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++) {
+        op_case c = case_of(shapes[i], &plain, 1, false, 1);
+        c.min_tiles = 8;
+        c.samples = 3;
+        op_check(&c);
+    }
+}
+END_TEST
+
+/* Several heads to a tile, and one head in many blocks. */
+START_TEST(SmallShapesStillMakeEightTiles) {
+    extents shapes[] = {{4, 6, 17, 17, 8, 8}, {1, 11, 9, 20, 4, 4}, {1, 1, 256, 64, 4, 4}, {8, 1, 5, 5, 16, 16}};
+    for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++) {
+        op_case c = case_of(shapes[i], &plain, 1, false, 1);
+        c.min_tiles = 8;
+        op_check(&c);
+    }
+}
+END_TEST
+
+START_TEST(MasksHideKeysWhateverTheLengths) {
+    hl_score_config masks[] = {
+        {.mask = HL_MASK_CAUSAL},
+        {.mask = HL_MASK_WINDOW, .window = 1},
+        {.mask = HL_MASK_WINDOW, .window = 40},
+        {.mask = HL_MASK_WINDOW, .window = SIZE_MAX},
+        {.mask = HL_MASK_CAUSAL_WINDOW, .window = 1},
+        {.mask = HL_MASK_CAUSAL_WINDOW, .window = 33},
+        {.mask = HL_MASK_NONE, .scale = 0.3f},
+    };
+    size_t lengths[][2] = {{70, 70}, {45, 110}, {110, 45}, {1, 66}, {140, 140}};
+    for (size_t m = 0; m < sizeof masks / sizeof *masks; m++)
+        for (size_t i = 0; i < 2 * sizeof lengths / sizeof *lengths; i++) {
+            hl_attention_config config = {.score = masks[m]};
+            op_case c = case_of((extents){2, 1, lengths[i / 2][0], lengths[i / 2][1], 4, 3}, &config, 1, false, 1);
+            int32_t given[] = {(int32_t)lengths[i / 2][1] - 7, 37};
+            c.inputs[LENGTHS].absent = i % 2 == 0;
+            c.inputs[LENGTHS].values = given;
+            c.samples = 6;
+            op_check(&c);
+        }
+}
+END_TEST
+
+/* A window leaves few pairs of blocks, on both sides of the diagonal and away from it. */
+START_TEST(NarrowWindowsOverManyBlocks) {
+    size_t lengths[][2] = {{400, 400}, {170, 420}, {420, 170}};
+    for (size_t i = 0; i < 6; i++) {
+        hl_attention_config config = {
+            .score = {.mask = i % 2 ? HL_MASK_WINDOW : HL_MASK_CAUSAL_WINDOW, .window = i < 3 ? 20 : 75}};
+        op_case c = case_of((extents){1, 1, lengths[i / 2][0], lengths[i / 2][1], 2, 2}, &config, 1, false, 1);
+        c.min_tiles = 5;
+        c.samples = 4;
+        op_check(&c);
+    }
+}
+END_TEST
+
+START_TEST(ABiasSpreadsAndHasAGradient) {
+    hl_shape shapes[] = {HL_SHAPE(2, 3, 37, 70), HL_SHAPE(1, 3, 37, 70), HL_SHAPE(2, 1, 37, 70),
+                         HL_SHAPE(2, 3, 1, 70),  HL_SHAPE(1, 1, 37, 70), HL_SHAPE(1, 1, 1, 70)};
+    for (size_t i = 0; i < 2 * sizeof shapes / sizeof *shapes; i++) {
+        hl_attention_config config = {.score = {.mask = i % 2 ? HL_MASK_CAUSAL_WINDOW : HL_MASK_NONE, .window = 30}};
+        size_t repeats = 2 * 3 * 37 * 70 / hl_shape_elements(&shapes[i / 2]);
+        op_case c = case_of((extents){2, 3, 37, 70, 6, 4}, &config, 1, true, repeats);
+        c.inputs[BIAS].shape = shapes[i / 2];
+        c.inputs[LENGTHS].absent = i % 2 == 0;
+        c.inputs[LENGTHS].values = (int32_t[]){70, 51};
+        c.samples = 20;
+        op_check(&c);
+    }
+}
+END_TEST
+
+START_TEST(ABiasIsAddedAcrossBlocks) {
+    size_t lengths[][2] = {{140, 300}, {300, 33}, {129, 129}};
+    for (size_t i = 0; i < 3; i++) {
+        hl_attention_config config = {.score = {.mask = HL_MASK_CAUSAL}};
+        op_case c = case_of((extents){1, 2, lengths[i][0], lengths[i][1], 3, 3}, &config, 1, true, 2);
+        c.inputs[BIAS].shape.extent[1] = 1;
+        c.samples = 5;
+        op_check(&c);
+    }
+}
+END_TEST
+
+START_TEST(DropoutFollowsTheCounter) {
+    extents shapes[] = {{2, 3, 20, 37, 4, 6}, {1, 2, 130, 70, 3, 3}, {1, 1, 33, 290, 4, 2}};
+    int32_t steps[] = {0, 123456789, 5};
+    for (size_t i = 0; i < 6; i++) {
+        hl_attention_config config = {.score = {.mask = i % 2 ? HL_MASK_CAUSAL_WINDOW : HL_MASK_NONE, .window = 45},
+                                      .dropout = {.rate = i < 4 ? 0.1f : 0.6f, .seed = 0x123456789abcdefu + i}};
+        op_case c = case_of(shapes[i / 2], &config, 1, i % 2, 1);
+        c.inputs[STEP].values = &steps[i / 2];
+        c.samples = 6;
+        op_check(&c);
+    }
+}
+END_TEST
+
+/* Bounds of 0: not small, but zero, although dO and a bias of any value stand there. */
+START_TEST(QueriesThatSeeNoKeyGiveZeros) {
+    hl_attention_config config = {.dropout = {.rate = 0.25f, .seed = 3}};
+    int32_t step = 9;
+    for (size_t i = 0; i < 4; i++) {
+        op_case c = case_of((extents){2, 3, 40, i % 2 ? 70 : 33, 4, 5}, i < 2 ? &plain : &config, 1, true, 1);
+        c.inputs[LENGTHS] = (op_input){.shape = HL_SHAPE(2), .dtype = HL_I32, .values = (int32_t[]){0, 0}};
+        c.inputs[STEP].values = &step;
+        c.value = c.gradient = (op_bound){0, 0};
+        op_check(&c);
+    }
+}
+END_TEST
+
+/* The first 60 of 100 queries stand before all keys of a causal mask, and one sequence is empty. */
+START_TEST(SomeQueriesSeeNoKey) {
+    hl_mask masks[] = {HL_MASK_CAUSAL, HL_MASK_CAUSAL_WINDOW, HL_MASK_WINDOW};
+    for (size_t i = 0; i < 3; i++) {
+        hl_attention_config config = {.score = {.mask = masks[i], .window = 10}};
+        op_case c = case_of((extents){3, 2, 100, 40, 5, 4}, &config, 1, i == 1, 1);
+        c.inputs[LENGTHS] = (op_input){.shape = HL_SHAPE(3), .dtype = HL_I32, .values = (int32_t[]){40, 0, 17}};
+        op_check(&c);
+    }
+}
+END_TEST
+
+/* What stands behind the length is any finite number. */
+START_TEST(HiddenKeysAndValuesDoNotCount) {
+    enum { N = 2 * 70 * 4 };
+    static float k[N], v[N];
+    for (size_t i = 0; i < N; i++) {
+        bool hidden = i / 4 % 70 >= (i < N / 2 ? 41u : 64u);
+        k[i] = hidden ? 1e30f : sinf((float)i);
+        v[i] = hidden ? -1e30f : cosf(3 * (float)i);
+    }
+    op_case c = case_of((extents){2, 1, 50, 70, 4, 4}, &plain, 1, false, 1);
+    c.inputs[K].values = k;
+    c.inputs[V].values = v;
+    c.inputs[LENGTHS] = (op_input){.shape = HL_SHAPE(2), .dtype = HL_I32, .values = (int32_t[]){41, 64}};
+    op_check(&c);
+}
+END_TEST
+
+/* exp(S) would be infinite from S = 89 on; the running maximum rises from piece to piece. */
+START_TEST(LargeScoresDoNotOverflow) {
+    size_t lengths[][2] = {{20, 40}, {40, 300}};
+    for (size_t i = 0; i < 2; i++) {
+        hl_attention_config config = {.score = {.scale = 4}};
+        op_case c = case_of((extents){1, 2, lengths[i][0], lengths[i][1], 6, 4}, &config, 25, false, 1);
+        op_check(&c);
+    }
+}
+END_TEST
+
+START_TEST(StridedOperandsAreRead) {
+    hl_layout layouts[] = {HL_LAYOUT_ROWS, HL_LAYOUT_ANY};
+    for (size_t i = 0; i < 2; i++) {
+        op_case c = case_of((extents){2, 2, 19, 35, 5, 7}, &plain, 1, true, 1);
+        c.inputs[LENGTHS].absent = false;
+        for (size_t input = Q; input <= LENGTHS; input++) c.inputs[input].layout = layouts[i];
+        c.d_output_layout = layouts[i];
+        op_check(&c);
+    }
+}
+END_TEST
+
+static op_case small_case(const hl_attention_config *config) {
+    op_case c = case_of((extents){2, 3, 5, 7, 4, 6}, config, 1, true, 1);
+    c.inputs[LENGTHS].absent = false;
+    return c;
+}
+
+START_TEST(ShapesThatDoNotFitAreRefused) {
+    struct {
+        size_t input;
+        hl_shape shape;
+    } wrong[] = {
+        {Q, HL_SHAPE(2, 3, 5, 3)},    {Q, HL_SHAPE(2, 2, 5, 4)},    {Q, HL_SHAPE(1, 3, 5, 4)},
+        {Q, HL_SHAPE(6, 5, 4)},       {K, HL_SHAPE(2, 3, 6, 4)},    {V, HL_SHAPE(2, 3, 8, 6)},
+        {V, HL_SHAPE(2, 4, 7, 6)},    {V, HL_SHAPE(6, 7, 6)},       {BIAS, HL_SHAPE(2, 3, 5, 1)},
+        {BIAS, HL_SHAPE(2, 3, 4, 7)}, {BIAS, HL_SHAPE(2, 2, 5, 7)}, {BIAS, HL_SHAPE(5, 7)},
+        {LENGTHS, HL_SHAPE(3)},       {LENGTHS, HL_SCALAR},         {LENGTHS, HL_SHAPE(2, 1)},
+    };
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        op_case c = small_case(&plain);
+        c.inputs[wrong[i].input].shape = wrong[i].shape;
+        op_check_refused(&c, HL_SHAPE_MISMATCH);
+    }
+}
+END_TEST
+
+START_TEST(TypesThatDoNotFitAreRefused) {
+    for (size_t input = Q; input <= LENGTHS; input++) {
+        op_case c = small_case(&plain);
+        c.inputs[input].dtype = input == LENGTHS ? HL_F32 : HL_I32;
+        op_check_refused(&c, HL_TYPE_MISMATCH);
+    }
+    hl_attention_config config = {.dropout = {.rate = 0.5f}};
+    op_case c = small_case(&config);
+    c.inputs[STEP].dtype = HL_F32;
+    op_check_refused(&c, HL_TYPE_MISMATCH);
+    c.inputs[STEP] = (op_input){.dtype = HL_I32, .shape = HL_SHAPE(1)};
+    op_check_refused(&c, HL_TYPE_MISMATCH);
+}
+END_TEST
+
+START_TEST(OptionsThatAreNoneAreRefused) {
+    struct {
+        hl_attention_config config;
+        hl_status status;
+    } wrong[] = {
+        {{.score = {.mask = (hl_mask)4}}, HL_INVALID_ARGUMENT},
+        {{.score = {.mask = (hl_mask)-1}}, HL_INVALID_ARGUMENT},
+        {{.score = {.mask = HL_MASK_WINDOW}}, HL_INVALID_ARGUMENT},
+        {{.score = {.mask = HL_MASK_CAUSAL_WINDOW}}, HL_INVALID_ARGUMENT},
+        {{.score = {.scale = NAN}}, HL_INVALID_ARGUMENT},
+        {{.score = {.scale = INFINITY}}, HL_INVALID_ARGUMENT},
+        {{.dropout = {.rate = 1}}, HL_OUT_OF_RANGE},
+        {{.dropout = {.rate = -0.5f}}, HL_OUT_OF_RANGE},
+        {{.dropout = {.rate = NAN}}, HL_OUT_OF_RANGE},
+    };
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        op_case c = small_case(&wrong[i].config);
+        op_check_refused(&c, wrong[i].status);
+    }
+    hl_attention_config dropping = {.dropout = {.rate = 0.5f}};
+    op_case c = small_case(&dropping);
+    c.inputs[STEP].absent = true;
+    op_check_refused(&c, HL_INVALID_ARGUMENT);
+}
+END_TEST
+
+int main(void) {
+    return run_tests("attention",
+                     TESTS(AnyHeadSize, AnyLengthAcrossTheLimitsOfBlocks, ManyHeadsTakeWholeBlocks,
+                           SmallShapesStillMakeEightTiles, MasksHideKeysWhateverTheLengths, NarrowWindowsOverManyBlocks,
+                           ABiasSpreadsAndHasAGradient, ABiasIsAddedAcrossBlocks, DropoutFollowsTheCounter,
+                           QueriesThatSeeNoKeyGiveZeros, SomeQueriesSeeNoKey, HiddenKeysAndValuesDoNotCount,
+                           LargeScoresDoNotOverflow, StridedOperandsAreRead, ShapesThatDoNotFitAreRefused,
+                           TypesThatDoNotFitAreRefused, OptionsThatAreNoneAreRefused));
+}
