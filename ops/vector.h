@@ -26,6 +26,7 @@
 
 typedef float hl__floats __attribute__((vector_size(4 * HL__LANES)));
 typedef int32_t hl__ints __attribute__((vector_size(4 * HL__LANES))); /* also masks: each lane all ones or zero */
+typedef uint32_t hl__bits __attribute__((vector_size(4 * HL__LANES)));
 
 /* ---- memory ---- */
 
@@ -176,7 +177,7 @@ static inline hl__floats hl__exp(hl__floats x) {
 static inline hl__floats hl__log(hl__floats x) {
     hl__ints small = x < 0x1p-126f;
     hl__floats y = hl__select(small, x * 0x1p23f, x);
-    hl__ints bits = (hl__ints)y - 0x3f3504f3; /* of sqrt(1/2) */
+    hl__ints bits = (hl__ints)((hl__bits)y - 0x3f3504f3u); /* of sqrt(1/2); negative numbers wrap, and give NaN below */
     hl__floats n = __builtin_convertvector((bits >> 23) - (small & 23), hl__floats);
     hl__floats f = (hl__floats)((bits & 0x7fffff) + 0x3f3504f3) - 1.0f;
     hl__floats q = hl__splat(0x1.1d8ea6p-4f);

@@ -8,7 +8,7 @@
 #include "tests/examples/ner/kit.h"
 
 /* fontconfig keeps what it read of the system's fonts until the process ends */
-const char *__lsan_default_suppressions(void);
+__attribute__((visibility("default"))) const char *__lsan_default_suppressions(void);
 const char *__lsan_default_suppressions(void) { return "leak:libfontconfig"; }
 
 static const char *const tokens[3] = {"Ada", "saw", "internationalisations"};
