@@ -22,7 +22,7 @@ static inline hl__floats hl__gelu(hl__floats z) {
 }
 
 static inline hl__floats hl__gelu_gradient(hl__floats z) {
-    hl__floats square = z * z;
+    hl__floats square = hl__smaller(z * z, hl__splat(0x1p60f)); /* flat long before; 0 times infinity is no slope */
     hl__floats s = hl__logistic(HL__GELU_2U * z * hl__fma(hl__splat(HL__GELU_CUBE), square, hl__splat(1.0f)));
     hl__floats slope = HL__GELU_2U * hl__fma(hl__splat(3 * HL__GELU_CUBE), square, hl__splat(1.0f));
     return hl__fma(z * s * (1.0f - s), slope, s);
@@ -30,7 +30,7 @@ static inline hl__floats hl__gelu_gradient(hl__floats z) {
 
 static inline hl__floats hl__activate(hl_activation activation, hl__floats z) {
     switch (activation) {
-    case HL_ACTIVATION_RELU: return hl__larger(z, hl__splat(0));
+    case HL_ACTIVATION_RELU: return hl__larger(hl__splat(0), z); /* in this order NaN stays */
     case HL_ACTIVATION_GELU: return hl__gelu(z);
     case HL_ACTIVATION_TANH: return hl__tanh(z);
     case HL_ACTIVATION_NONE: break;

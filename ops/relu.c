@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * relu: y = max(x, 0). dx = dy where y > 0, else 0. */
+ * relu: y = max(x, 0), NaN where x is NaN. dx = dy where y > 0, else 0. */
 #include "ops/elementwise.h"
 
 /* ---- forward ---- */
 
 static hl__floats value_of(hl__floats x, const void *options) {
     (void)options;
-    return hl__larger(x, hl__splat(0));
+    return hl__larger(hl__splat(0), x); /* in this order NaN stays */
 }
 
 static void forward_kernel(const hl_call *call, const hl_tile *tile) { hl__unary_tile(call, tile, value_of); }
