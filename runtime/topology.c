@@ -11,10 +11,8 @@
 #include "runtime/cgroup.h"
 #include "runtime/memory.h"
 
-#define FAR_DISTANCE                                                                                \
-    20 /* between nodes of which the machine says nothing; 10 is the same node, as in ACPI's tables \
-        */
-#define NEAR_DISTANCE 10
+#define FAR_DISTANCE 20  /* between nodes of which the machine says nothing; as in ACPI's tables */
+#define NEAR_DISTANCE 10 /* of the same node */
 
 /* The user has told the OpenMP runtime where threads go (or not to bind them). */
 static bool user_binds(const hl__system *system) {
@@ -25,8 +23,7 @@ static bool user_binds(const hl__system *system) {
 }
 
 /* Cuts off the CPUs that no thread of the process may run on. Where the mask can't be read, all CPUs stay. Nodes are
- * not cut off: HWLOC_RESTRICT_FLAG_REMOVE_CPULESS aborts on machines that have nodes without CPUs (issue 575 of hwloc).
- */
+ * not cut off: HWLOC_RESTRICT_FLAG_REMOVE_CPULESS aborts where some have no CPUs to begin with (hwloc's issue 575). */
 static hl_status restrict_to_mask(hl__topology *topology) {
     hwloc_bitmap_t cpus = hwloc_bitmap_alloc();
     if (!cpus) return HL_OUT_OF_MEMORY;
