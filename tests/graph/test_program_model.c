@@ -19,11 +19,11 @@ static const two_block_sizes sizes = {
 /* Of each parameter, beside the derivative along its whole gradient. */
 #define SAMPLES (TRAINING_SANITIZED ? 2 : 8)
 
-/* Each pass is a reduction of at most WIDEST terms and a few roundings more, so it adds an error of at most
- * (WIDEST + 4) u of the largest number at hand. Norms keep activations near 1 and weights are below 0.5 with fan-ins of
- * 24 to 72 and random signs, so that no pass makes the largest error of its operands much larger: together at most
- * PASSES (WIDEST + 4) u of the largest number, 5e-4 of it, where every rounding of a reduction goes the same way. */
-static double tolerance(double largest) { return PASSES * (WIDEST + 4) * KIT_UNIT * largest; }
+/* Each pass is a reduction of at most WIDEST terms and a few roundings more. Norms keep activations near 1 and weights
+ * are below 0.5 with fan-ins of 24 to 72 and random signs, so that no pass makes the largest error of its operands much
+ * larger: PASSES (WIDEST + 4) roundings of at most u of the largest number each. They go either way, so they add up as
+ * a random walk does, to the root of their number; eight times that is not exceeded. 4e-5 of the largest number. */
+static double tolerance(double largest) { return 8 * sqrt(PASSES * (WIDEST + 4)) * KIT_UNIT * largest; }
 
 /* Central differences with step h err by h^2 / 6 f''' and by rounding of the oracle, some 1e-15 / h of a loss of about
  * 2: with h = 1e-5 both are below 1e-9, nothing beside the above. */
