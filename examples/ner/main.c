@@ -108,14 +108,14 @@ static options parse(int n, char **words) {
                            .seed = 1,
                            .table = stdout}};
     opterr = 0;
-    for (int which; which = 0, getopt_long(n, words, "", known, &which) != -1;) {
-        if (optopt || which < 0) {
+    for (int got, which = 0; (got = getopt_long(n, words, "", known, &which)) != -1;) {
+        if (got == '?') {
             refuse("'%s' is no option, or lacks its value", words[optind - 1]);
         }
         take_option(&o, &known[which], optarg);
     }
     if (optind + 1 != n) {
-        refuse(optind == n ? "what to do: ladder or tag?" : "one command at a time: ladder or tag");
+        refuse("%s", optind == n ? "what to do: ladder or tag?" : "one command at a time: ladder or tag");
     }
     o.ladder = strcmp(words[optind], "ladder") == 0;
     if (!o.ladder && strcmp(words[optind], "tag") != 0) {
