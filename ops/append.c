@@ -50,7 +50,7 @@ static void forward_kernel(const hl_call *call, const hl_tile *tile) {
     }
 }
 
-/* ---- backward: operand 0 is dy, then the inputs for their shapes, then their gradients; one tile a gradient ---- */
+/* ---- backward: operand 0 is dy, then the inputs for their shapes, then their gradients ---- */
 
 static size_t begin_of(const hl_call *call, size_t k) {
     size_t begin = 0;
@@ -97,10 +97,11 @@ static void forward_access(const hl_call *call, const hl_tile *tile, hl_box *box
 }
 
 static void dx_grid(const hl_call *call, hl_grid *grid) {
-    grid->extent[0] = call->n_writes;
     for (size_t k = 0; k < call->n_writes; k++) {
         const hl_view *dx = &call->operand[call->n_reads + k];
-        if (hl_view_present(dx)) grid->extent[1] = hl__max(grid->extent[1], hl__cut_rows(&dx->shape, 0).n_tiles);
+        if (!hl_view_present(dx)) continue;
+        grid->extent[0] = k + 1;
+        grid->extent[1] = hl__max(grid->extent[1], hl__cut_rows(&dx->shape, 0).n_tiles);
     }
 }
 
