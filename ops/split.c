@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * split: x cut into equal parts along an axis, all of them views. dx puts the gradients of the parts side by side,
+ * split: x cut into equal parts along an axis, copies in one pass. dx puts the gradients of the parts side by side,
  * zeros where a part has none. */
 #include "ops/move.h"
 
