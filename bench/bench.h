@@ -1,15 +1,20 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * What a command of hl-bench is. A new command is one file with a bench_NAME function and one line of the table in
- * main.c. */
+ * The commands of hl-bench. A new command is one file with a bench_NAME function and one line here. */
 #ifndef HL_BENCH_BENCH_H
 #define HL_BENCH_BENCH_H
 
-/* argv[0] is "hl-bench NAME". Returns the exit code of the process. */
-typedef int (*bench_function)(int argc, char **argv);
+/* name, what it measures */
+#define BENCH_COMMAND_LIST(X)                                               \
+    X(peak, "fp32 peak of one core and of all: FMA loop and block product") \
+    X(block, "a multi-head attention block, forward and backward")          \
+    X(ops, "the block, pass by pass, from a trace")
 
-int bench_peak(int argc, char **argv);
-int bench_block(int argc, char **argv);
-int bench_ops(int argc, char **argv);
+/* argv[0] is "hl-bench NAME". Returns the exit code of the process; words that are wrong end it with BENCH_USAGE. */
+#define BENCH_COMMAND(name, text) int bench_##name(int argc, char **argv);
+BENCH_COMMAND_LIST(BENCH_COMMAND)
+#undef BENCH_COMMAND
+
+enum { BENCH_USAGE = 2 };
 
 #endif

@@ -4,19 +4,20 @@
 #ifndef HL_BENCH_BLOCK_OPTIONS_H
 #define HL_BENCH_BLOCK_OPTIONS_H
 
-#include "bench/block_work.h"
+#include "bench/block_subject.h"
 #include "bench/options.h"
+
+enum { BLOCK_N_OPTIONS = 8 };
 
 typedef struct block_options {
     bench_options common;
     block_shape shape;
-    bool no_scaling; /* leave the runs with one worker out */
+    bench_option table[BLOCK_N_OPTIONS];
+    bench_line line;
 } block_options;
 
-/* Fills options, whatever they held. Ends the process where the words are wrong; false where there is no memory. */
-bool block_options_parse(int argc, char **argv, block_options *options, const char *doc);
-
-/* A new object. */
-json_t *block_options_describe(const block_options *options);
+/* Fills options, whatever they held; they point into themselves and must stay where they are. scaling: --no-scaling is
+ * an option. As bench_options_parse. */
+bool block_options_parse(int argc, char **argv, const char *doc, bool scaling, block_options *options);
 
 #endif

@@ -31,13 +31,20 @@ static size_t count(hwloc_topology_t topology, hwloc_obj_type_t type) {
     return n > 0 ? (size_t)n : 1;
 }
 
-int bench_machine_create(bench_machine *machine) {
+static bool load_topology(hwloc_topology_t *topology) {
+    if (hwloc_topology_init(topology) != 0) return false;
+    if (hwloc_topology_load(*topology) == 0) return true;
+    hwloc_topology_destroy(*topology);
+    return false;
+}
+
+bool bench_machine_create(bench_machine *machine) {
     *machine = (bench_machine){.isa = hl__isa_name(hl__isa_chosen()), .gemm = hl__gemm_kind(), .commit = BENCH_COMMIT};
     read_cpu(machine->cpu, sizeof machine->cpu);
-    if (hwloc_topology_init(&machine->topology) != 0) return -1;
-    if (hwloc_topology_load(machine->topology) != 0) {
-        hwloc_topology_destroy(machine->topology);
-        return -1;
+    if (!load_topology(&machine->topology)) {
+        machine->topology = NULL;
+        fprintf(stderr, "hl-bench: the machine's topology cannot be read\n");
+        return false;
     }
     /* hwloc shows what the cpuset allows; an affinity mask (taskset) narrows it further. */
     hwloc_bitmap_t allowed = hwloc_bitmap_alloc();
@@ -48,12 +55,16 @@ int bench_machine_create(bench_machine *machine) {
     machine->cores = count(machine->topology, HWLOC_OBJ_CORE);
     machine->threads = count(machine->topology, HWLOC_OBJ_PU);
     machine->numa_nodes = count(machine->topology, HWLOC_OBJ_NUMANODE);
-    return 0;
+    return true;
 }
 
 void bench_machine_destroy(bench_machine *machine) {
     if (machine->topology) hwloc_topology_destroy(machine->topology);
     machine->topology = NULL;
+}
+
+size_t bench_machine_threads(const bench_machine *machine, size_t asked) {
+    return asked == 0 || asked > machine->cores ? machine->cores : asked;
 }
 
 void bench_machine_pin(const bench_machine *machine, size_t core) {

@@ -5,6 +5,7 @@
 #define HL_BENCH_MACHINE_H
 
 #include <hwloc.h>
+#include <stdbool.h>
 #include <stddef.h>
 
 typedef struct bench_machine {
@@ -18,9 +19,12 @@ typedef struct bench_machine {
     hwloc_topology_t topology;
 } bench_machine;
 
-/* 0, or -1 where the topology cannot be read. */
-int bench_machine_create(bench_machine *machine);
+/* False, with words on stderr, where the topology cannot be read. */
+bool bench_machine_create(bench_machine *machine);
 void bench_machine_destroy(bench_machine *machine);
+
+/* How many threads a team has of which `asked` were asked for: at most one a core, and one on each where 0 were. */
+size_t bench_machine_threads(const bench_machine *machine, size_t asked);
 
 /* Binds the calling thread to one hardware thread of core number `core` (modulo cores); best effort. */
 void bench_machine_pin(const bench_machine *machine, size_t core);

@@ -1,23 +1,23 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
  * hl-bench: one program for every measurement. This file only finds the command. */
-#include "bench/bench.h"
-
 #include <argp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "bench/bench.h"
+
 typedef struct command {
     const char *name;
-    bench_function run;
+    int (*run)(int argc, char **argv);
     const char *summary;
 } command;
 
 static const command commands[] = {
-    {"peak", bench_peak, "fp32 peak of one core and of all cores: an FMA loop and a block product"},
-    {"block", bench_block, "a multi-head attention block, forward and forward + backward, against the peak"},
-    {"ops", bench_ops, "the same block, pass by pass, from a trace"},
+#define COMMAND(name, text) {#name, bench_##name, text},
+    BENCH_COMMAND_LIST(COMMAND)
+#undef COMMAND
 };
 #define N_COMMANDS (sizeof commands / sizeof commands[0])
 
@@ -28,7 +28,7 @@ typedef struct choice {
 
 static error_t parse(int key, char *word, struct argp_state *state) {
     choice *chosen = state->input;
-    if (key == ARGP_KEY_NO_ARGS) argp_usage(state);
+    if (key == ARGP_KEY_NO_ARGS) argp_error(state, "a command is missing");
     if (key != ARGP_KEY_ARG) return ARGP_ERR_UNKNOWN;
     for (size_t i = 0; i < N_COMMANDS; i++)
         if (strcmp(word, commands[i].name) == 0) chosen->command = &commands[i];
@@ -47,7 +47,7 @@ static char *help(int key, const char *text, void *input) {
     FILE *out = open_memstream(&made, &bytes);
     if (!out) return (char *)text;
     fprintf(out, "Commands:\n");
-    for (size_t i = 0; i < N_COMMANDS; i++) fprintf(out, "  %-8s %s\n", commands[i].name, commands[i].summary);
+    for (size_t i = 0; i < N_COMMANDS; i++) fprintf(out, "  %-10s %s\n", commands[i].name, commands[i].summary);
     fprintf(out, "\nhl-bench COMMAND --help lists a command's options.");
     fclose(out);
     return made;
@@ -58,6 +58,7 @@ int main(int argc, char **argv) {
                                      .args_doc = "COMMAND [OPTION...]",
                                      .doc = "Measures Headloom. Results are checked before they are timed.\v",
                                      .help_filter = help};
+    argp_err_exit_status = BENCH_USAGE;
     choice chosen = {0};
     error_t error = argp_parse(&argp, argc, argv, ARGP_IN_ORDER, NULL, &chosen);
     if (error) {

@@ -3,6 +3,8 @@
  * Interleaved repetitions, and what is said of them: minimum and median. */
 #include "bench/measure.h"
 
+#include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
 
@@ -22,23 +24,31 @@ double bench_median(double *values, size_t n) {
     return n % 2 ? values[n / 2] : (values[n / 2 - 1] + values[n / 2]) / 2;
 }
 
-bool bench_measure(bench_measurement *measurements, size_t n, size_t repeat) {
-    double *ms = calloc(n * repeat, sizeof ms[0]);
-    bool good = ms != NULL && repeat > 0;
+bool bench_measure(bench_measurement *measurements, size_t n, size_t repetitions) {
+    double *ms = n > 0 && repetitions <= SIZE_MAX / n ? calloc(n * repetitions, sizeof ms[0]) : NULL;
+    if (!ms) fprintf(stderr, "hl-bench: no memory for %zu repetitions\n", repetitions);
+    bool good = ms != NULL && repetitions > 0;
     for (size_t i = 0; good && i < n; i++) good = measurements[i].run(measurements[i].context) >= 0;
-    for (size_t r = 0; r < repeat; r++) {
+    for (size_t r = 0; good && r < repetitions; r++) {
         for (size_t i = 0; good && i < n; i++) {
             double taken = measurements[i].run(measurements[i].context);
             good = taken >= 0;
-            ms[i * repeat + r] = taken;
+            ms[i * repetitions + r] = taken;
         }
     }
     for (size_t i = 0; good && i < n; i++) {
-        measurements[i].ms_median = bench_median(ms + i * repeat, repeat);
-        measurements[i].ms_min = ms[i * repeat]; /* sorted by now */
+        measurements[i].ms_median = bench_median(ms + i * repetitions, repetitions);
+        measurements[i].ms_min = ms[i * repetitions]; /* sorted by now */
     }
     free(ms);
     return good;
+}
+
+bench_measurement bench_difference(const char *what, const bench_measurement *whole, const bench_measurement *part) {
+    return (bench_measurement){.what = what,
+                               .flops = whole->flops - part->flops,
+                               .ms_min = whole->ms_min - part->ms_min,
+                               .ms_median = whole->ms_median - part->ms_median};
 }
 
 double bench_gflops(const bench_measurement *measurement) {

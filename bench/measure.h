@@ -20,9 +20,13 @@ typedef struct bench_measurement {
 /* Milliseconds of a monotonic clock. */
 double bench_now_ms(void);
 
-/* Runs everything once unmeasured, then `repeat` times in turn. False where a repetition failed or there is no
- * memory. */
-bool bench_measure(bench_measurement *measurements, size_t n, size_t repeat);
+/* Runs everything once unmeasured, then `repetitions` times in turn. False where a repetition failed or there is no
+ * memory (with words on stderr then). */
+bool bench_measure(bench_measurement *measurements, size_t n, size_t repetitions);
+
+/* What `whole` takes beyond `part`, of which it begins with: the difference of the minima and that of the medians. A
+ * difference repetition by repetition would be as small as the noise allows at its minimum. */
+bench_measurement bench_difference(const char *what, const bench_measurement *whole, const bench_measurement *part);
 
 /* Sorts values; the mean of the two in the middle where n is even. n >= 1. */
 double bench_median(double *values, size_t n);

@@ -9,7 +9,8 @@
 
 #include "bench/bench.h"
 #include "bench/block_options.h"
-#include "bench/block_work.h"
+#include "bench/check.h"
+#include "bench/peak.h"
 #include "bench/report.h"
 
 /* Each worker's room; a run of the largest block that is measured has some ten thousand tiles. */
@@ -66,11 +67,11 @@ static bool add_trace(pass_table *table, const char *path, size_t r) {
     return good;
 }
 
-static bool record(block_work *work, pass_table *table, const char *path, bench_measurement *whole) {
+static bool record(bench_work *work, pass_table *table, const char *path, bench_measurement *whole) {
     double *ms = calloc(table->n_repeats, sizeof ms[0]);
-    bool good = ms && block_run(work->both) >= 0;
+    bool good = ms && bench_run_program(work->both) >= 0;
     for (size_t r = 0; good && r < table->n_repeats; r++) {
-        good = hl_runtime_trace_clear(work->runtime) == HL_OK && (ms[r] = block_run(work->both)) >= 0;
+        good = hl_runtime_trace_clear(work->runtime) == HL_OK && (ms[r] = bench_run_program(work->both)) >= 0;
         if (good && hl_runtime_trace_write(work->runtime, path) != HL_OK) {
             fprintf(stderr, "hl-bench: %s\n", hl_runtime_error(work->runtime));
             good = false;
@@ -90,11 +91,11 @@ static int slower_first(const void *a, const void *b) {
     return (x < y) - (x > y);
 }
 
-static bool report_passes(pass_table *table, const bench_measurement *whole, const block_options *options,
+static bool report_passes(pass_table *table, const bench_measurement *whole, double peak, const block_options *options,
                           const bench_machine *machine) {
     bench_report report;
     bench_measurement *rows = calloc(table->n, sizeof rows[0]);
-    if (!rows || !bench_report_create(&report, "ops", machine, block_options_describe(options))) {
+    if (!rows || !bench_report_create(&report, "ops", machine, bench_options_describe(&options->line))) {
         free(rows);
         return false;
     }
@@ -106,8 +107,9 @@ static bool report_passes(pass_table *table, const bench_measurement *whole, con
         busy += rows[i].ms_median;
     }
     qsort(rows, table->n, sizeof rows[0], slower_first);
-    bench_report_add(&report, whole, 0);
-    for (size_t i = 0; i < table->n; i++) bench_report_add(&report, &rows[i], 0);
+    report.peak_gflops = peak;
+    bench_report_add(&report, whole, peak);
+    for (size_t i = 0; i < table->n; i++) bench_report_add(&report, &rows[i], peak);
     bench_report_print(&report);
     printf("\npasses: milliseconds of all workers together; busy %.1f of %zu x %.1f ms\n", busy,
            options->common.threads, whole->ms_median);
@@ -117,38 +119,52 @@ static bool report_passes(pass_table *table, const bench_measurement *whole, con
     return good;
 }
 
+static bool measure_peak(const bench_machine *machine, const bench_options *options, double *gflops) {
+    bench_peak_teams peak;
+    bench_measurement measurements[BENCH_N_PEAKS];
+    if (!bench_peak_prepare(machine, options->threads, &peak, measurements) ||
+        !bench_measure(measurements, BENCH_N_PEAKS, options->repetitions))
+        return false;
+    *gflops = bench_peak_all(measurements);
+    return true;
+}
+
 static bool trace_block(block_options *options, const bench_machine *machine, const char *path) {
-    block_work work;
-    pass_table table = {.n_repeats = options->common.repeat};
-    bench_measurement whole = {.what = "forward_backward"};
+    bench_subject subject = block_subject(&options->shape);
+    bench_work work;
+    bench_errors errors;
+    pass_table table = {.n_repeats = options->common.repetitions};
+    bench_measurement whole = {.what = "forward_backward", .flops = subject.forward_flops + subject.backward_flops};
     hl_runtime_options runtime = {
         .workers = options->common.threads, .policy = options->common.policy, .trace_events = TRACE_EVENTS};
-    bool good = block_work_create(&options->shape, &runtime, &work);
+    double peak = 0;
+    bool good = bench_work_create(&subject, &runtime, &work);
     if (good) options->common.threads = hl_runtime_workers(work.runtime);
-    good = good && record(&work, &table, path, &whole) && report_passes(&table, &whole, options, machine);
+    good = good && bench_check(&work, &errors) && bench_check_print(&errors) &&
+           measure_peak(machine, &options->common, &peak) && record(&work, &table, path, &whole) &&
+           report_passes(&table, &whole, peak, options, machine);
     for (size_t i = 0; i < table.n; i++) free(table.passes[i].ms);
     free(table.passes);
-    block_work_destroy(&work);
+    bench_work_destroy(&work);
     return good;
 }
 
 int bench_ops(int argc, char **argv) {
     block_options options;
-    if (!block_options_parse(
-            argc, argv, &options,
-            "Shows where the time of the attention block goes: for each pass of forward + backward, the "
-            "milliseconds that its tiles took on all workers together."))
-        return EXIT_FAILURE;
     bench_machine machine;
+    if (!block_options_parse(
+            argc, argv,
+            "Shows where the time of the attention block goes: for each pass of forward + backward, the "
+            "milliseconds that its tiles took on all workers together.",
+            false, &options) ||
+        !bench_machine_create(&machine))
+        return EXIT_FAILURE;
     char path[64];
     int file = memfd_create("hl-bench trace", MFD_CLOEXEC); /* nothing is left behind, however the process ends */
+    if (file < 0) fprintf(stderr, "hl-bench: no file in memory for the trace\n");
     snprintf(path, sizeof path, "/proc/self/fd/%d", file);
-    if (file < 0 || bench_machine_create(&machine) != 0) {
-        fprintf(stderr, "hl-bench: no memory for a trace, or the machine's topology cannot be read\n");
-        return EXIT_FAILURE;
-    }
-    bool good = trace_block(&options, &machine, path);
-    close(file);
+    bool good = file >= 0 && trace_block(&options, &machine, path);
+    if (file >= 0) close(file);
     bench_machine_destroy(&machine);
     return good ? EXIT_SUCCESS : EXIT_FAILURE;
 }

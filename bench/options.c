@@ -1,69 +1,169 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * Options that every command has. */
+ * From a table of options to argp's, and back to JSON. */
 #include "bench/options.h"
 
+#include <argp.h>
+#include <assert.h>
 #include <errno.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
-#include <strings.h>
+#include <string.h>
 
-enum { KEY_THREADS = 't', KEY_REPEAT = 'n', KEY_POLICY = 0x100, KEY_JSON };
+#define N_COMMON 3
+#define FIRST_KEY 0x200 /* no letter */
 
-static const struct {
-    const char *name;
-    hl_policy policy;
-} policies[] = {
-#define POLICY(name, value, text) {#name, HL_POLICY_##name},
-    HL_POLICY_LIST(POLICY)
-#undef POLICY
-};
-#define N_POLICIES (sizeof policies / sizeof policies[0])
+const bench_word bench_policies[] = {
+    {"dataflow", HL_POLICY_DATAFLOW}, {"levels", HL_POLICY_LEVELS}, {"serial", HL_POLICY_SERIAL}, {NULL, 0}};
 
-size_t bench_parse_size(struct argp_state *state, const char *option, const char *word, size_t low) {
-    char *end = NULL;
-    errno = 0;
-    unsigned long long value = strtoull(word, &end, 10);
-    if (errno || end == word || *end || *word == '-' || value < low || value > UINT32_MAX)
-        argp_error(state, "--%s: '%s' is no whole number from %zu up", option, word, low);
-    return (size_t)value;
+/* A command's own options and the common ones. */
+typedef struct table {
+    const bench_line *line;
+    bench_option option[BENCH_MAX_OPTIONS + N_COMMON];
+    size_t n;
+} table;
+
+static table table_of(const bench_line *line) {
+    assert(line->n_own <= BENCH_MAX_OPTIONS);
+    bench_options *common = line->common;
+    const bench_option shared[N_COMMON] = {
+        {.name = "threads",
+         .doc = "workers (default: all that this process may use)",
+         .kind = BENCH_SIZE,
+         .value = &common->threads,
+         .least = 1},
+        {.name = "repetitions",
+         .doc = "of each measurement, interleaved",
+         .kind = BENCH_SIZE,
+         .value = &common->repetitions,
+         .least = 1},
+        {.name = "json", .doc = "also write the results to FILE", .kind = BENCH_FILE, .value = &common->json}};
+    table made = {.line = line, .n = line->n_own + N_COMMON};
+    if (line->n_own > 0) memcpy(made.option, line->own, line->n_own * sizeof made.option[0]);
+    memcpy(made.option + line->n_own, shared, sizeof shared);
+    return made;
 }
 
-const char *bench_policy_name(hl_policy policy) {
-    for (size_t i = 0; i < N_POLICIES; i++)
-        if (policies[i].policy == policy) return policies[i].name;
+/* ---- values ---- */
+
+static const char *word_of(const bench_option *option) {
+    unsigned value;
+    memcpy(&value, option->value, sizeof value); /* an enum of whatever type */
+    for (const bench_word *w = option->words; w->word; w++)
+        if (w->value == value) return w->word;
     return "?";
 }
 
-static hl_policy parse_policy(struct argp_state *state, const char *word) {
-    for (size_t i = 0; i < N_POLICIES; i++)
-        if (strcasecmp(policies[i].name, word) == 0) return policies[i].policy;
-    argp_error(state, "--policy: '%s' is no policy (dataflow, levels, serial)", word);
-    return HL_POLICY_DATAFLOW;
+static void parse_size(const bench_option *option, const char *word, struct argp_state *state) {
+    char *end = NULL;
+    errno = 0;
+    unsigned long long value = strtoull(word, &end, 10);
+    if (errno || strspn(word, "0123456789") != strlen(word) || end == word || value < option->least ||
+        value > UINT32_MAX)
+        argp_error(state, "--%s: '%s' is no whole number from %zu to %lu", option->name, word, option->least,
+                   (unsigned long)UINT32_MAX);
+    *(size_t *)option->value = (size_t)value;
+}
+
+static void parse_rate(const bench_option *option, const char *word, struct argp_state *state) {
+    char *end = NULL;
+    double value = strtod(word, &end);
+    if (end == word || *end || !(value >= 0 && value < 1))
+        argp_error(state, "--%s: '%s' is no number in [0, 1)", option->name, word);
+    *(double *)option->value = value;
+}
+
+static void parse_choice(const bench_option *option, const char *word, struct argp_state *state) {
+    for (const bench_word *w = option->words; w->word; w++) {
+        if (strcmp(w->word, word) != 0) continue;
+        memcpy(option->value, &w->value, sizeof w->value);
+        return;
+    }
+    char words[160];
+    size_t n = 0;
+    for (const bench_word *w = option->words; w->word && n < sizeof words; w++)
+        n += (size_t)snprintf(words + n, sizeof words - n, "%s%s", n > 0 ? ", " : "", w->word);
+    argp_error(state, "--%s: '%s' is none of %s", option->name, word, words);
+}
+
+/* Opened at once, so that a mistake is found before anything is measured. */
+static void parse_file(const bench_option *option, const char *word, struct argp_state *state) {
+    FILE *file = fopen(word, "ae");
+    if (file) fclose(file);
+    else argp_error(state, "--%s: '%s' cannot be written: %s", option->name, word, strerror(errno));
+    *(const char **)option->value = word;
 }
 
 static error_t parse(int key, char *word, struct argp_state *state) {
-    bench_options *options = state->input;
-    switch (key) {
-    case KEY_THREADS: options->threads = bench_parse_size(state, "threads", word, 1); return 0;
-    case KEY_REPEAT: options->repeat = bench_parse_size(state, "repeat", word, 1); return 0;
-    case KEY_POLICY: options->policy = parse_policy(state, word); return 0;
-    case KEY_JSON: options->json = word; return 0;
-    default: return ARGP_ERR_UNKNOWN;
+    const table *all = state->input;
+    const bench_line *line = all->line;
+    if (key == ARGP_KEY_END) {
+        char words[160];
+        if (line->agree && !line->agree(line->context, words, sizeof words)) argp_error(state, "%s", words);
+        return 0;
     }
+    if (key < FIRST_KEY || key >= FIRST_KEY + (int)all->n) return ARGP_ERR_UNKNOWN;
+    const bench_option *option = &all->option[key - FIRST_KEY];
+    switch (option->kind) {
+    case BENCH_SIZE: parse_size(option, word, state); break;
+    case BENCH_RATE: parse_rate(option, word, state); break;
+    case BENCH_FLAG: *(bool *)option->value = true; break;
+    case BENCH_CHOICE: parse_choice(option, word, state); break;
+    case BENCH_FILE: parse_file(option, word, state); break;
+    }
+    return 0;
 }
 
-static const struct argp_option option_list[] = {
-    {.name = "threads", .key = KEY_THREADS, .arg = "N", .doc = "workers (default: all that this process may use)"},
-    {.name = "policy", .key = KEY_POLICY, .arg = "P", .doc = "dataflow (default), levels or serial"},
-    {.name = "repeat", .key = KEY_REPEAT, .arg = "N", .doc = "repetitions, interleaved over all that is measured"},
-    {.name = "json", .key = KEY_JSON, .arg = "FILE", .doc = "also write the results to FILE"},
-    {0}};
+/* ---- words ---- */
 
-const struct argp bench_common_argp = {.options = option_list, .parser = parse};
+/* Adds the default to an option's words. argp frees what is returned. */
+static char *help(int key, const char *text, void *input) {
+    const table *all = input;
+    if (!all || key < FIRST_KEY || key >= FIRST_KEY + (int)all->n) return (char *)text;
+    const bench_option *option = &all->option[key - FIRST_KEY];
+    char *made = NULL;
+    int length = -1;
+    if (option->kind == BENCH_SIZE && *(size_t *)option->value > 0)
+        length = asprintf(&made, "%s (default: %zu)", text, *(size_t *)option->value);
+    else if (option->kind == BENCH_CHOICE) length = asprintf(&made, "%s (default: %s)", text, word_of(option));
+    return length < 0 ? (char *)text : made;
+}
 
-void bench_options_describe(const bench_options *options, json_t *object) {
-    json_object_set_new(object, "threads", json_integer((json_int_t)options->threads));
-    json_object_set_new(object, "policy", json_string(bench_policy_name(options->policy)));
-    json_object_set_new(object, "repeat", json_integer((json_int_t)options->repeat));
+bool bench_options_parse(const bench_line *line, int argc, char **argv) {
+    static const char *const arguments[] = {
+        [BENCH_SIZE] = "N", [BENCH_RATE] = "R", [BENCH_FLAG] = NULL, [BENCH_CHOICE] = "WORD", [BENCH_FILE] = "FILE"};
+    table all = table_of(line);
+    struct argp_option options[BENCH_MAX_OPTIONS + N_COMMON + 1] = {{0}};
+    for (size_t i = 0; i < all.n; i++)
+        options[i] = (struct argp_option){.name = all.option[i].name,
+                                          .key = FIRST_KEY + (int)i,
+                                          .arg = arguments[all.option[i].kind],
+                                          .doc = all.option[i].doc};
+    const struct argp argp = {.options = options, .parser = parse, .doc = line->doc, .help_filter = help};
+    return argp_parse(&argp, argc, argv, 0, NULL, &all) == 0;
+}
+
+static json_t *value_of(const bench_option *option) {
+    switch (option->kind) {
+    case BENCH_SIZE: return json_integer((json_int_t) * (size_t *)option->value);
+    case BENCH_RATE: return json_real(*(double *)option->value);
+    case BENCH_FLAG: return json_boolean(*(bool *)option->value);
+    case BENCH_CHOICE: return json_string(word_of(option));
+    case BENCH_FILE: break;
+    }
+    return NULL;
+}
+
+json_t *bench_options_describe(const bench_line *line) {
+    table all = table_of(line);
+    json_t *object = json_object();
+    for (size_t i = 0; object && i < all.n; i++) {
+        char name[32];
+        snprintf(name, sizeof name, "%s", all.option[i].name);
+        for (char *at = name; *at; at++)
+            if (*at == '-') *at = '_';
+        if (all.option[i].kind != BENCH_FILE) json_object_set_new(object, name, value_of(&all.option[i]));
+    }
+    return object;
 }

@@ -5,21 +5,19 @@
 #ifndef HL_BENCH_PEAK_H
 #define HL_BENCH_PEAK_H
 
-#include "bench/machine.h"
-#include "bench/measure.h"
-
-typedef struct bench_peak_work {
-    const bench_machine *machine;
-    size_t threads;
-    size_t rounds; /* of each thread, set once so that a repetition takes some milliseconds */
-    bool product;  /* else the FMA loop */
-} bench_peak_work;
+#include "bench/product.h"
+#include "bench/team.h"
 
 enum { BENCH_PEAK_ONE_FMA, BENCH_PEAK_ONE_PRODUCT, BENCH_PEAK_ALL_FMA, BENCH_PEAK_ALL_PRODUCT, BENCH_N_PEAKS };
 
-/* Fills BENCH_N_PEAKS measurements and their contexts: one core and `threads` cores. False where no thread or memory
- * was to be had. */
-bool bench_peak_prepare(const bench_machine *machine, size_t threads, bench_peak_work works[BENCH_N_PEAKS],
+typedef struct bench_peak {
+    hl__gemm product;
+    bench_team team[BENCH_N_PEAKS];
+} bench_peak_teams;
+
+/* Makes the measurements: one core and `threads` cores. They point into *peak, which stays where it is. False, with
+ * words on stderr, where no thread or memory was to be had. */
+bool bench_peak_prepare(const bench_machine *machine, size_t threads, bench_peak_teams *peak,
                         bench_measurement measurements[BENCH_N_PEAKS]);
 
 /* GFLOP/s once they are measured, at the medians. */

@@ -38,7 +38,7 @@ static void print_options(const bench_report *report) {
     json_t *value;
     printf("hl-bench %s:", report->bench);
     json_object_foreach(report->options, key, value) {
-        char *text = json_dumps(value, JSON_ENCODE_ANY);
+        char *text = json_dumps(value, JSON_ENCODE_ANY | JSON_REAL_PRECISION(6));
         printf(" %s %s", key, text ? text : "?");
         free(text);
     }

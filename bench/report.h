@@ -13,7 +13,8 @@
 #include "bench/measure.h"
 
 /* {"bench", "options", "machine", "commit", "peak_gflops", "results": [{"what", "ms_min", "ms_median", "gflops",
- * "fraction_of_peak"}, ...]}; results of task benches also have "ns_per_task" and "metg_ns". */
+ * "fraction_of_peak"}, ...]}. Commands add keys to their results: "arena_bytes" and "unplanned_bytes" of programs,
+ * "ns_per_task" and "metg_ns" of tasks. What runs on one core is a fraction of that core's peak. */
 typedef struct bench_report {
     const char *bench;
     const bench_machine *machine;

@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * A subject, checked, then measured on all workers and on one, beside the peak. */
+#include "bench/speed.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "bench/check.h"
+#include "bench/peak.h"
+#include "bench/report.h"
+
+enum { FORWARD, BOTH, ONE_FORWARD, ONE_BOTH, N_RUNS };
+
+typedef struct speed {
+    const bench_subject *subject;
+    const bench_line *line;
+    bench_machine machine;
+    bench_work all, one;
+    bench_peak_teams peak;
+    bench_measurement measurements[BENCH_N_PEAKS + N_RUNS]; /* those of the peak first */
+    size_t n;
+} speed;
+
+static bool check(bench_work *work) {
+    bench_errors errors;
+    return bench_check(work, &errors) && bench_check_print(&errors);
+}
+
+static void add(speed *s, const char *what, hl_program *program, double flops) {
+    s->measurements[s->n++] =
+        (bench_measurement){.what = what, .run = bench_run_program, .context = program, .flops = flops};
+}
+
+static bool measure(speed *s) {
+    bench_options *options = s->line->common;
+    hl_runtime_options runtime = {.workers = options->threads, .policy = options->policy};
+    if (!bench_work_create(s->subject, &runtime, &s->all) || !check(&s->all)) return false;
+    options->threads = hl_runtime_workers(s->all.runtime);
+    if (!bench_peak_prepare(&s->machine, options->threads, &s->peak, s->measurements)) return false;
+    s->n = BENCH_N_PEAKS;
+    double forward = s->subject->forward_flops, both = forward + s->subject->backward_flops;
+    add(s, "forward", s->all.forward, forward);
+    add(s, "forward_backward", s->all.both, both);
+    if (!options->no_scaling && options->threads > 1) {
+        runtime.workers = 1;
+        if (!bench_work_create(s->subject, &runtime, &s->one)) return false;
+        add(s, "forward_1_worker", s->one.forward, forward);
+        add(s, "forward_backward_1_worker", s->one.both, both);
+    }
+    return bench_measure(s->measurements, s->n, options->repetitions);
+}
+
+static void add_sizes(json_t *entry, const hl_program *program) {
+    hl_program_sizes sizes;
+    if (hl_program_measure(program, &sizes) != HL_OK) return;
+    json_object_set_new(entry, "arena_bytes", json_integer((json_int_t)sizes.arena_bytes));
+    json_object_set_new(entry, "unplanned_bytes", json_integer((json_int_t)sizes.unplanned_bytes));
+}
+
+/* forward, what forward_backward takes beyond it, and forward_backward. */
+static void add_runs(bench_report *report, const bench_measurement runs[2], const char *backward,
+                     const bench_work *work, double peak) {
+    bench_measurement difference = bench_difference(backward, &runs[1], &runs[0]);
+    add_sizes(bench_report_add(report, &runs[0], peak), work->forward);
+    bench_report_add(report, &difference, peak);
+    add_sizes(bench_report_add(report, &runs[1], peak), work->both);
+}
+
+static void print_memory(const speed *s) {
+    hl_program_sizes forward, both;
+    if (hl_program_measure(s->all.forward, &forward) == HL_OK && hl_program_measure(s->all.both, &both) == HL_OK)
+        printf("\nmemory of the programs: forward %.1f MB, forward + backward %.1f MB\n",
+               (double)forward.arena_bytes * 1e-6, (double)both.arena_bytes * 1e-6);
+}
+
+static bool print(const speed *s) {
+    bench_report report;
+    const bench_options *options = s->line->common;
+    if (!bench_report_create(&report, s->subject->name, &s->machine, bench_options_describe(s->line))) return false;
+    report.peak_gflops = bench_peak_all(s->measurements);
+    const bench_measurement *runs = s->measurements + BENCH_N_PEAKS;
+    bool scaling = s->n == BENCH_N_PEAKS + N_RUNS;
+    add_runs(&report, &runs[FORWARD], "backward", &s->all, report.peak_gflops);
+    if (scaling) add_runs(&report, &runs[ONE_FORWARD], "backward_1_worker", &s->one, bench_peak_one(s->measurements));
+    bench_report_print(&report);
+    if (scaling)
+        printf("\n%zu workers against 1 (medians): forward %.2f times faster, forward + backward %.2f times\n",
+               options->threads, runs[ONE_FORWARD].ms_median / runs[FORWARD].ms_median,
+               runs[ONE_BOTH].ms_median / runs[BOTH].ms_median);
+    print_memory(s);
+    bool good = bench_report_write(&report, options->json);
+    bench_report_destroy(&report);
+    return good;
+}
+
+int bench_speed(const bench_subject *subject, const bench_line *line) {
+    speed s = {.subject = subject, .line = line};
+    if (!bench_machine_create(&s.machine)) return EXIT_FAILURE;
+    bool good = measure(&s) && print(&s);
+    bench_work_destroy(&s.one);
+    bench_work_destroy(&s.all);
+    bench_machine_destroy(&s.machine);
+    return good ? EXIT_SUCCESS : EXIT_FAILURE;
+}
