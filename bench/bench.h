@@ -8,6 +8,7 @@
 #define BENCH_COMMAND_LIST(X)                                               \
     X(peak, "fp32 peak of one core and of all: FMA loop and block product") \
     X(block, "a multi-head attention block, forward and backward")          \
+    X(attention, "attention alone, forward and backward, under a mask")     \
     X(ops, "the block, pass by pass, from a trace")
 
 /* argv[0] is "hl-bench NAME". Returns the exit code of the process; words that are wrong end it with BENCH_USAGE. */

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * The oracle of attention: one query at a time, straight from the definitions. */
+#include <Random123/philox.h>
+#include <math.h>
+#include <stdlib.h>
+
+#include "bench/attention_subject.h"
+#include "bench/check.h"
+
+/* 0 or 1 / (1 - rate): what hl_dropout promises for element (plane, i, j) before the first step. */
+static double dropout_factor(const attention_shape *shape, size_t plane, size_t i, size_t j) {
+    philox4x32_key_t seed = {{ATTENTION_SEED, 0}};
+    philox4x32_ctr_t node = {{ATTENTION_NODE, 0, 0, 0}};
+    philox4x32_ctr_t mixed = philox4x32(node, seed);
+    philox4x32_key_t key = {{mixed.v[0], mixed.v[1]}};
+    philox4x32_ctr_t counter = {{(uint32_t)(j / 4), (uint32_t)i, (uint32_t)plane, 0}};
+    double word = philox4x32(counter, key).v[j % 4], rate = (double)(float)shape->dropout;
+    return word >= floor(rate * 0x1p32) ? 1 / (1 - rate) : 0;
+}
+
+bool attention_oracle_row(const bench_subject *subject, double *const part[], size_t row, double *o,
+                          double *magnitude) {
+    const attention_shape *shape = subject->context;
+    size_t T = shape->tokens, D = shape->head_size, plane = row / T, t = row % T;
+    const double *q = part[ATTENTION_Q] + row * D;
+    const double *k = part[ATTENTION_K] + plane * T * D, *v = part[ATTENTION_V] + plane * T * D;
+    double *p = calloc(T, sizeof p[0]);
+    if (!p) return false;
+    for (size_t j = 0; j < T; j++)
+        p[j] = bench_mask_sees(&shape->mask, t, j) ? bench_dot(q, k + j * D, D) / sqrt((double)D) : -INFINITY;
+    bench_softmax(p, T);
+    for (size_t d = 0; d < D; d++) o[d] = magnitude[d] = 0;
+    for (size_t j = 0; j < T; j++) {
+        if (p[j] > 0 && shape->dropout > 0) p[j] *= dropout_factor(shape, plane, t, j);
+        for (size_t d = 0; p[j] > 0 && d < D; d++) {
+            o[d] += p[j] * v[j * D + d];
+            magnitude[d] += fabs(p[j] * v[j * D + d]);
+        }
+    }
+    free(p);
+    return true;
+}
