@@ -9,7 +9,8 @@
     X(peak, "fp32 peak of one core and of all: FMA loop and block product") \
     X(block, "a multi-head attention block, forward and backward")          \
     X(attention, "attention alone, forward and backward, under a mask")     \
-    X(ops, "the block, pass by pass, from a trace")
+    X(ops, "the block, pass by pass, from a trace")                         \
+    X(gemm, "one block product: generated and portable kernels")
 
 /* argv[0] is "hl-bench NAME". Returns the exit code of the process; words that are wrong end it with BENCH_USAGE. */
 #define BENCH_COMMAND(name, text) int bench_##name(int argc, char **argv);
