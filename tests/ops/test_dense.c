@@ -1,0 +1,202 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * Dense: a matrix for every token, or for every token over its heads, with or without bias, and each activation with
+ * its gradient. */
+#include <math.h>
+
+#include "headloom/options.h"
+#include "tests/support/op_check.h"
+#include "tests/support/suite.h"
+
+enum { X, W, BIAS };
+
+/* Offset in x of token t (counted over everything outside) and column k. */
+static size_t place_of(const op_case *c, size_t t, size_t k) {
+    const hl_dense_config *config = c->options;
+    const size_t *x = c->inputs[X].shape.extent;
+    if (!config->heads) return t * c->inputs[W].shape.extent[0] + k;
+    size_t H = x[1], T = x[2], D = x[3];
+    return ((t / T * H + k / D) * T + t % T) * D + k % D;
+}
+
+static double activate(hl_activation activation, double z) {
+    switch (activation) {
+    case HL_ACTIVATION_RELU: return z > 0 ? z : 0;
+    case HL_ACTIVATION_GELU: return 0.5 * z * (1 + tanh(sqrt(2 / 3.14159265358979323846) * (z + 0.044715 * z * z * z)));
+    case HL_ACTIVATION_TANH: return tanh(z);
+    case HL_ACTIVATION_NONE: break;
+    }
+    return z;
+}
+
+static void products(const op_case *c, const double *const in[], double *y, bool of_sizes) {
+    const hl_dense_config *config = c->options;
+    size_t K = c->inputs[W].shape.extent[0], N = c->inputs[W].shape.extent[1];
+    size_t tokens = hl_shape_elements(&c->inputs[X].shape) / K;
+    for (size_t t = 0; t < tokens; t++)
+        for (size_t n = 0; n < N; n++) {
+            double z = in[BIAS] ? in[BIAS][n] : 0;
+            if (of_sizes) z = fabs(z);
+            for (size_t k = 0; k < K; k++) {
+                double product = in[X][place_of(c, t, k)] * in[W][k * N + n];
+                z += of_sizes ? fabs(product) : product;
+            }
+            y[t * N + n] = of_sizes ? z : activate(config->activation, z);
+        }
+}
+
+static void dense(const op_case *c, const double *const in[], double *const out[]) { products(c, in, out[0], false); }
+static void sizes(const op_case *c, const double *const in[], double *const out[]) { products(c, in, out[0], true); }
+
+/* In units of FLT_EPSILON, two roundings. z: K products and sums and the bias are off by error_z = (K + 2) / 2 of sizes
+ * that add up to at most K reach + 1 (weights and bias within -reach .. reach, -1 .. 1; Higham 2002, section 3.1). No
+ * activation is steeper than 1.13, and each is good to 6 units of |z|: the logistic function of GELU rounds an argument
+ * a = 2u, which counts for |a| s (1 - s) <= 0.23, exp and quotient are good to 3, constants and products to 2.
+ *
+ * Gradients: the activation's gradient is off by its second derivative (|gelu''| <= 1.13, |tanh''| <= 0.77) times
+ * error_z and by 8 units of its own. dx sums N of them times weights, dw and dbias T times inputs: an absolute error
+ * for each term. The sums themselves add (n + 1) / 2 of their sizes. */
+static op_case case_of(hl_shape x, size_t N, double reach, const hl_dense_config *config) {
+    size_t K = config->heads ? x.extent[1] * x.extent[3] : x.extent[x.rank - 1];
+    double tokens = (double)(hl_shape_elements(&x) / K), k = (double)K, terms = fmax(reach * (double)N, tokens);
+    double error_z = (k + 2) / 2 * (k * reach + 1);
+    bool curved = config->activation == HL_ACTIVATION_GELU || config->activation == HL_ACTIVATION_TANH;
+    return (op_case){
+        .op = HL__OP_dense,
+        .options = config,
+        .inputs = {{.shape = x}, {.shape = HL_SHAPE(K, N), .low = -reach, .high = reach}, {.shape = HL_SHAPE(N)}},
+        .oracle = dense,
+        .magnitude = sizes,
+        .value = {.relative = 1.14 * (k + 2) / 2 + (curved ? 6 : 0)},
+        .gradient = {.absolute = curved ? terms * (1.13 * error_z + 8) : 0,
+                     .relative = 1.01 * (fmax((double)N, tokens) + 2) / 2},
+        .samples = 30};
+}
+
+static const hl_dense_config plain = {.activation = HL_ACTIVATION_NONE}, headed = {.heads = true};
+
+START_TEST(AnyRankAndExtents) {
+    struct {
+        hl_shape x;
+        size_t N;
+    } shapes[] = {{HL_SHAPE(1), 1},
+                  {HL_SHAPE(5), 3},
+                  {HL_SHAPE(7, 9), 17},
+                  {HL_SHAPE(65, 64), 65},
+                  {HL_SHAPE(129, 33), 2},
+                  {HL_SHAPE(3, 21, 16), 64},
+                  {HL_SHAPE(5, 1, 70), 66},
+                  {HL_SHAPE(2, 66, 3), 5},
+                  {HL_SHAPE(2, 3, 4, 5), 6},
+                  {HL_SHAPE(3, 9, 30, 2), 3},
+                  {HL_SHAPE(2, 2, 5, 13, 3), 4},
+                  {HL_SHAPE(2, 1, 2, 1, 3, 5), 19}};
+    for (size_t i = 0; i < 2 * sizeof shapes / sizeof *shapes; i++) {
+        op_case c = case_of(shapes[i / 2].x, shapes[i / 2].N, 1, &plain);
+        c.inputs[BIAS].absent = i % 2;
+        op_check(&c);
+    }
+}
+END_TEST
+
+START_TEST(HeadsAreConcatenatedWithoutACopy) {
+    struct {
+        hl_shape x;
+        size_t N;
+    } shapes[] = {{HL_SHAPE(1, 1, 1, 1), 1},  {HL_SHAPE(2, 3, 5, 4), 7},   {HL_SHAPE(1, 5, 67, 3), 65},
+                  {HL_SHAPE(9, 2, 7, 33), 4}, {HL_SHAPE(3, 4, 1, 16), 20}, {HL_SHAPE(2, 2, 64, 65), 17}};
+    for (size_t i = 0; i < 2 * sizeof shapes / sizeof *shapes; i++) {
+        op_case c = case_of(shapes[i / 2].x, shapes[i / 2].N, 1, &headed);
+        c.inputs[BIAS].absent = i % 2;
+        op_check(&c);
+    }
+}
+END_TEST
+
+START_TEST(ActivationsAndTheirGradients) {
+    for (int i = 0; i < 24; i++) {
+        hl_dense_config config = {.activation = (hl_activation)(i / 2 % 4), .heads = i >= 16};
+        hl_shape shapes[] = {HL_SHAPE(2, 19, 21), HL_SHAPE(67, 18), HL_SHAPE(2, 3, 19, 7)};
+        op_case c = case_of(shapes[i / 8], 37, 0.25, &config);
+        c.inputs[BIAS].absent = i % 2;
+        op_check(&c);
+    }
+}
+END_TEST
+
+/* Far from zero GELU and tanh are flat: 0, z or +-1, and nothing overflows on the way. */
+START_TEST(ActivationsOfLargeNumbers) {
+    for (int activation = HL_ACTIVATION_NONE; activation <= HL_ACTIVATION_TANH; activation++) {
+        hl_dense_config config = {.activation = (hl_activation)activation};
+        op_case c = case_of(HL_SHAPE(6, 9), 20, 40, &config);
+        op_check(&c);
+    }
+}
+END_TEST
+
+START_TEST(LargerShapesMakeEightTiles) {
+    for (int i = 0; i < 3; i++) {
+        hl_dense_config config = {.activation = i == 1 ? HL_ACTIVATION_GELU : HL_ACTIVATION_NONE, .heads = i == 2};
+        op_case c = case_of(i == 2 ? HL_SHAPE(2, 4, 70, 40) : HL_SHAPE(2, 70, 150), 190, 0.25, &config);
+        c.min_tiles = 8;
+        c.samples = 3;
+        op_check(&c);
+    }
+}
+END_TEST
+
+/* Weight gradients of more than 512 tokens are added block after block. */
+START_TEST(ManyTokensAreAddedInOrder) {
+    hl_shape shapes[] = {HL_SHAPE(1100, 3), HL_SHAPE(3, 515, 4), HL_SHAPE(2, 41, 30, 3), HL_SHAPE(3, 2, 515, 2)};
+    for (size_t i = 0; i < 4; i++) {
+        op_case c = case_of(shapes[i], 5, 1, i == 3 ? &headed : &plain);
+        c.samples = 9;
+        op_check(&c);
+    }
+}
+END_TEST
+
+START_TEST(StridedOperandsAreRead) {
+    for (int i = 0; i < 16; i++) {
+        hl_dense_config config = {.activation = (hl_activation)(i % 4), .heads = i / 4 % 2};
+        op_case c = case_of(config.heads ? HL_SHAPE(2, 3, 5, 4) : HL_SHAPE(2, 5, 12), 7, 0.5, &config);
+        hl_layout layout = i < 8 ? HL_LAYOUT_ROWS : HL_LAYOUT_ANY;
+        for (size_t input = X; input <= BIAS; input++) c.inputs[input].layout = layout;
+        c.d_output_layout = layout;
+        op_check(&c);
+    }
+}
+END_TEST
+
+START_TEST(WhatDoesNotFitIsRefused) {
+    struct {
+        const hl_dense_config *config;
+        size_t input;
+        hl_shape shape;
+    } wrong[] = {{&plain, X, HL_SCALAR},           {&plain, X, HL_SHAPE(3, 25)},    {&plain, W, HL_SHAPE(23, 5)},
+                 {&plain, W, HL_SHAPE(24)},        {&plain, W, HL_SHAPE(2, 12, 5)}, {&plain, BIAS, HL_SHAPE(4)},
+                 {&plain, BIAS, HL_SHAPE(1, 5)},   {&headed, X, HL_SHAPE(3, 24)},   {&headed, X, HL_SHAPE(2, 3, 7, 9)},
+                 {&headed, X, HL_SHAPE(2, 7, 24)}, {&headed, W, HL_SHAPE(8, 5)},    {&headed, BIAS, HL_SCALAR}};
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        op_case c = case_of(wrong[i].config->heads ? HL_SHAPE(2, 3, 7, 8) : HL_SHAPE(2, 7, 24), 5, 1, wrong[i].config);
+        c.inputs[wrong[i].input].shape = wrong[i].shape;
+        op_check_refused(&c, HL_SHAPE_MISMATCH);
+    }
+    for (size_t input = X; input <= BIAS; input++) {
+        op_case c = case_of(HL_SHAPE(2, 7, 24), 5, 1, &plain);
+        c.inputs[input].dtype = HL_I32;
+        op_check_refused(&c, HL_TYPE_MISMATCH);
+    }
+    hl_dense_config unknown[] = {{.activation = (hl_activation)4}, {.activation = (hl_activation)-1}};
+    for (size_t i = 0; i < 2; i++) {
+        op_case c = case_of(HL_SHAPE(2, 7, 24), 5, 1, &unknown[i]);
+        op_check_refused(&c, HL_INVALID_ARGUMENT);
+    }
+}
+END_TEST
+
+int main(void) {
+    return run_tests("dense", TESTS(AnyRankAndExtents, HeadsAreConcatenatedWithoutACopy, ActivationsAndTheirGradients,
+                                    ActivationsOfLargeNumbers, LargerShapesMakeEightTiles, ManyTokensAreAddedInOrder,
+                                    StridedOperandsAreRead, WhatDoesNotFitIsRefused));
+}

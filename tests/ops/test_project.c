@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * Projection: each head's matrix times each token, in head-major layout, with or without bias, at any extents. */
+#include <math.h>
+
+#include "tests/support/op_check.h"
+#include "tests/support/suite.h"
+
+enum { X, W, BIAS };
+
+static void products(const op_case *c, const double *const in[], double *y, bool of_sizes) {
+    const size_t *x = c->inputs[X].shape.extent, *w = c->inputs[W].shape.extent;
+    size_t B = x[0], T = x[1], K = x[2], H = w[1], D = w[2];
+    for (size_t b = 0; b < B; b++)
+        for (size_t h = 0; h < H; h++)
+            for (size_t t = 0; t < T; t++)
+                for (size_t d = 0; d < D; d++) {
+                    double sum = in[BIAS] ? in[BIAS][h * D + d] : 0;
+                    if (of_sizes) sum = fabs(sum);
+                    for (size_t k = 0; k < K; k++) {
+                        double product = in[X][(b * T + t) * K + k] * in[W][(k * H + h) * D + d];
+                        sum += of_sizes ? fabs(product) : product;
+                    }
+                    y[((b * H + h) * T + t) * D + d] = sum;
+                }
+}
+
+static void project(const op_case *c, const double *const in[], double *const out[]) { products(c, in, out[0], false); }
+
+static void sizes(const op_case *c, const double *const in[], double *const out[]) { products(c, in, out[0], true); }
+
+/* n products and n additions, each rounded by half a unit of FLT_EPSILON at most, whatever their order: (n + 1) / 2 of
+ * the sum of sizes (Higham 2002, section 3.1); 1 % for terms in the square. n is K forward (and 1 for the bias), H D
+ * for dx, B T for dw and dbias. */
+static op_case case_of(size_t B, size_t T, size_t K, size_t H, size_t D) {
+    return (op_case){.op = HL__OP_project,
+                     .inputs = {{.shape = HL_SHAPE(B, T, K)}, {.shape = HL_SHAPE(K, H, D)}, {.shape = HL_SHAPE(H, D)}},
+                     .oracle = project,
+                     .magnitude = sizes,
+                     .value = {.relative = 1.01 * ((double)K + 2) / 2},
+                     .gradient = {.relative = 1.01 * (fmax((double)(H * D), (double)(B * T)) + 1) / 2},
+                     .samples = 40};
+}
+
+START_TEST(AnyExtents) {
+    size_t extents[][5] = {{1, 1, 1, 1, 1},    {1, 1, 5, 1, 3},    {2, 3, 7, 3, 5},     {3, 1, 19, 2, 1},
+                           {1, 67, 33, 1, 65}, {2, 65, 17, 3, 16}, {5, 13, 64, 2, 64},  {9, 7, 3, 4, 5},
+                           {1, 64, 65, 2, 66}, {3, 129, 1, 1, 40}, {1, 600, 11, 1, 19}, {70, 9, 5, 1, 7}};
+    for (size_t i = 0; i < 2 * sizeof extents / sizeof *extents; i++) {
+        const size_t *e = extents[i / 2];
+        op_case c = case_of(e[0], e[1], e[2], e[3], e[4]);
+        c.inputs[BIAS].absent = i % 2;
+        c.samples = 12;
+        op_check(&c);
+    }
+}
+END_TEST
+
+START_TEST(LargerShapesMakeEightTiles) {
+    op_case c = case_of(2, 70, 130, 4, 48);
+    c.min_tiles = 8;
+    c.samples = 4;
+    op_check(&c);
+}
+END_TEST
+
+/* Weight gradients of more than 512 tokens are added block after block. */
+START_TEST(ManyTokensAreAddedInOrder) {
+    size_t extents[][2] = {{1, 1100}, {3, 515}, {40, 30}};
+    for (size_t i = 0; i < 3; i++) {
+        op_case c = case_of(extents[i][0], extents[i][1], 6, 2, 3);
+        c.samples = 9;
+        op_check(&c);
+    }
+}
+END_TEST
+
+START_TEST(StridedOperandsAreRead) {
+    hl_layout layouts[] = {HL_LAYOUT_ROWS, HL_LAYOUT_ANY};
+    for (size_t i = 0; i < 2; i++) {
+        op_case c = case_of(2, 5, 7, 3, 4);
+        for (size_t input = X; input <= BIAS; input++) c.inputs[input].layout = layouts[i];
+        c.d_output_layout = layouts[i];
+        op_check(&c);
+    }
+}
+END_TEST
+
+START_TEST(WhatDoesNotFitIsRefused) {
+    struct {
+        size_t input;
+        hl_shape shape;
+    } wrong[] = {{X, HL_SHAPE(3, 8)},       {X, HL_SHAPE(2, 3, 7)}, {X, HL_SHAPE(1, 2, 3, 8)}, {W, HL_SHAPE(7, 4, 5)},
+                 {W, HL_SHAPE(8, 20)},      {W, HL_SCALAR},         {BIAS, HL_SHAPE(20)},      {BIAS, HL_SHAPE(5, 4)},
+                 {BIAS, HL_SHAPE(1, 4, 5)}, {BIAS, HL_SHAPE(4, 6)}};
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        op_case c = case_of(2, 3, 8, 4, 5);
+        c.inputs[wrong[i].input].shape = wrong[i].shape;
+        op_check_refused(&c, HL_SHAPE_MISMATCH);
+    }
+    for (size_t input = X; input <= BIAS; input++) {
+        op_case c = case_of(2, 3, 8, 4, 5);
+        c.inputs[input].dtype = HL_I32;
+        op_check_refused(&c, HL_TYPE_MISMATCH);
+    }
+}
+END_TEST
+
+int main(void) {
+    return run_tests("project", TESTS(AnyExtents, LargerShapesMakeEightTiles, ManyTokensAreAddedInOrder,
+                                      StridedOperandsAreRead, WhatDoesNotFitIsRefused));
+}
