@@ -5,8 +5,10 @@
 
 static hl_status infer(hl_inference *i) {
     char a[HL_SHAPE_TEXT];
-    if (i->input[0].dtype != HL_I32 || i->input[0].shape.rank != 0)
-        return hl_refuse(i, HL_SHAPE_MISMATCH, "step is %s %s, not an i32 scalar", hl_dtype_name(i->input[0].dtype),
+    if (i->input[0].dtype != HL_I32)
+        return hl_refuse(i, HL_TYPE_MISMATCH, "step is %s, not i32", hl_dtype_name(i->input[0].dtype));
+    if (i->input[0].shape.rank != 0)
+        return hl_refuse(i, HL_SHAPE_MISMATCH, "step %s is not a scalar",
                          hl_shape_text(&i->input[0].shape, a, sizeof a));
     i->output[0] = HL_SCALAR;
     i->output_dtype[0] = HL_I32;

@@ -22,9 +22,11 @@ static hl_status weights_infer(hl_inference *inference) {
     hl_status status = hl__check_scores(inference, &config->score, BIAS, LENGTHS, &scores);
     if (status != HL_OK) return status;
     hl_shape rows = HL_SHAPE(scores.extent[0], scores.extent[1], scores.extent[2]);
-    if (lse->dtype != HL_F32 || !hl__shape_equal(&lse->shape, &rows)) {
+    if (lse->dtype != HL_F32)
+        return hl_refuse(inference, HL_TYPE_MISMATCH, "the log-sum-exp is %s, not f32", hl_dtype_name(lse->dtype));
+    if (!hl__shape_equal(&lse->shape, &rows)) {
         char text[HL_SHAPE_TEXT], rows_text[HL_SHAPE_TEXT];
-        return hl_refuse(inference, HL_SHAPE_MISMATCH, "log-sum-exp %s %s must be f32 %s", hl_dtype_name(lse->dtype),
+        return hl_refuse(inference, HL_SHAPE_MISMATCH, "the log-sum-exp %s must be %s, one for each query",
                          hl_shape_text(&lse->shape, text, sizeof text),
                          hl_shape_text(&rows, rows_text, sizeof rows_text));
     }
