@@ -251,8 +251,9 @@ void hl__record_write(hl__linker *l, uint32_t base, const hl_box *range, uint32_
 }
 
 uint32_t hl__leave_buffer(hl__linker *l, uint32_t base) {
-    if (l->leave[base] != HL__NONE || !l->cell[base]) return l->leave[base];
-    for (size_t c = 0; c < l->cells[base].n_cells && !l->failed; c++) {
+    if (l->leave[base] != HL__NONE) return l->leave[base];
+    if (l->writes[base] == 0) hl__wait_for(l, l->entry[base]); /* nobody else has waited for what was there before */
+    for (size_t c = 0; l->cell[base] && c < l->cells[base].n_cells && !l->failed; c++) {
         const hl__cell *at = &l->cell[base][c];
         if (at->groups == HL__NONE) hl__wait_for(l, at->writer);
         for (uint32_t i = at->groups; i != HL__NONE; i = l->items[i].next) wait_for_group(l, l->items[i].item);

@@ -92,7 +92,8 @@ void hl__wait_to_write(hl__linker *l, uint32_t base, const hl_box *range);
 void hl__record_read(hl__linker *l, uint32_t base, const hl_box *range, uint32_t task);
 void hl__record_write(hl__linker *l, uint32_t base, const hl_box *range, uint32_t task);
 
-/* A join of the last accesses to every cell of a buffer (all earlier ones come before those), or HL__NONE. */
+/* A join of the last accesses to every cell of a buffer (all earlier ones come before those), or HL__NONE. Of a buffer
+ * that was never written it holds what the first write would have waited for. */
 uint32_t hl__leave_buffer(hl__linker *l, uint32_t base);
 
 #endif

@@ -44,12 +44,17 @@ static bool take_cells(hl__linker *l, uint32_t base) {
     return true;
 }
 
-/* Before the first write to a buffer: the join behind everybody who used its bytes before. */
+/* Before the first write to a buffer: the join behind everybody who used its bytes before. An earlier owner that no
+ * tile has written (an output named for its shape alone) is entered now: its own earlier owners have to be waited for
+ * in its place. */
 static void enter_buffer(hl__linker *l, uint32_t base) {
     uint32_t b = l->buffer[base];
     if (b == HL__NONE || l->entry[base] != HL__NONE || l->writes[base] > 0) return;
     const hl__buffer *buffer = &l->plan->buffers[b];
-    for (size_t i = 0; i < buffer->n_before; i++) hl__leave_buffer(l, buffer->before[i]);
+    for (size_t i = 0; i < buffer->n_before; i++) {
+        enter_buffer(l, buffer->before[i]);
+        hl__leave_buffer(l, buffer->before[i]);
+    }
     for (size_t i = 0; i < buffer->n_before; i++) hl__wait_for(l, l->leave[buffer->before[i]]);
     l->entry[base] = hl__link_join(l);
 }
