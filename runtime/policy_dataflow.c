@@ -57,7 +57,21 @@ static void submit(hl_runtime *runtime) {
 
 /* ---- getting a task ---- */
 
-static bool take_root(hl__worker *worker, uint32_t *task) {
+/* Wakes workers for n tasks that were pushed. The pushes are sequentially consistent, so a worker that we don't see
+ * asleep here sees them before it sleeps: see worker.c. */
+static void wake_for(hl__worker *worker, size_t n) {
+    hl_runtime *runtime = worker->runtime;
+    /* seq_cst: after the pushes. */
+    if (atomic_load_explicit(&runtime->n_parked, memory_order_seq_cst) == 0) return;
+    n -= hl__wake_in_pool(runtime, worker->node, n);
+    if (n == 0) return;
+    /* Other nodes only take what leaves one behind. */
+    if (hl__deque_size(&worker->deque[CRITICAL]) >= LEAST_REMOTE ||
+        hl__deque_size(&worker->deque[BACKGROUND]) >= LEAST_REMOTE)
+        hl__wake_anywhere(runtime, worker->node, n);
+}
+
+static bool take_any_root(hl__worker *worker, uint32_t *task) {
     hl_runtime *runtime = worker->runtime;
     dataflow_state *state = runtime->policy_state;
     /* relaxed: only a guess for the exchange. */
@@ -75,6 +89,18 @@ static bool take_root(hl__worker *worker, uint32_t *task) {
     if (left > 1 && atomic_load_explicit(&runtime->n_parked, memory_order_relaxed) > 0)
         hl__wake_anywhere(runtime, worker->node, 1);
     return true;
+}
+
+/* Background roots wait with the other background tasks: critical ones may be behind them, or have been released. */
+static bool take_root(hl__worker *worker, uint32_t *task) {
+    size_t n_pushed = 0;
+    bool found;
+    while ((found = take_any_root(worker, task)) && worker->runtime->graph->tasks[*task].background) {
+        hl__deque_push(&worker->deque[BACKGROUND], *task);
+        n_pushed++;
+    }
+    if (n_pushed > 0) wake_for(worker, n_pushed);
+    return found;
 }
 
 static bool steal(hl__worker *worker, size_t which, size_t begin, size_t end, int64_t least, uint32_t *task) {
@@ -135,20 +161,6 @@ static bool release_one(hl__task *task) {
     /* relaxed: the next run is published as a whole. */
     atomic_store_explicit(&task->pending, task->n_predecessors, memory_order_relaxed);
     return true;
-}
-
-/* Wakes workers for n tasks that were pushed. The pushes are sequentially consistent, so a worker that we don't see
- * asleep here sees them before it sleeps: see worker.c. */
-static void wake_for(hl__worker *worker, size_t n) {
-    hl_runtime *runtime = worker->runtime;
-    /* seq_cst: after the pushes. */
-    if (atomic_load_explicit(&runtime->n_parked, memory_order_seq_cst) == 0) return;
-    n -= hl__wake_in_pool(runtime, worker->node, n);
-    if (n == 0) return;
-    /* Other nodes only take what leaves one behind. */
-    if (hl__deque_size(&worker->deque[CRITICAL]) >= LEAST_REMOTE ||
-        hl__deque_size(&worker->deque[BACKGROUND]) >= LEAST_REMOTE)
-        hl__wake_anywhere(runtime, worker->node, n);
 }
 
 /* Releases what waited for task number, through joins; gives the task to run next, or NO_TASK. */
