@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * The mean of squared differences, and its gradient for either operand, at any shape. */
+#include <math.h>
+
+#include "tests/support/op_check.h"
+#include "tests/support/suite.h"
+
+enum { P, T };
+
+static void squared_error(const op_case *c, const double *const in[], double *const out[]) {
+    size_t n = hl_shape_elements(&c->inputs[P].shape);
+    for (size_t i = 0; i < n; i++) out[0][0] += (in[P][i] - in[T][i]) * (in[P][i] - in[T][i]) / (double)n;
+}
+
+/* In units of FLT_EPSILON: the difference is rounded, which the square doubles; a block of at most 8192 positive
+ * numbers is summed in four lanes or more, whose roundings, at random, stay below sqrt(n / 4) + 2 (six standard
+ * deviations), the blocks in double. A gradient is a rounded difference times a factor of three roundings. */
+static op_case case_of(hl_shape shape) {
+    double block = fmin(8192, (double)hl_shape_elements(&shape));
+    return (op_case){.op = HL__OP_squared_error,
+                     .inputs = {{.shape = shape}, {.shape = shape}},
+                     .oracle = squared_error,
+                     .value = {.relative = 1 + sqrt(block / 4) + 2 + 1},
+                     .gradient = {.relative = 3},
+                     .samples = 30};
+}
+
+START_TEST(AnyShape) {
+    hl_shape shapes[] = {HL_SCALAR,          HL_SHAPE(1),       HL_SHAPE(7),
+                         HL_SHAPE(5, 19),    HL_SHAPE(130, 67), HL_SHAPE(9000),
+                         HL_SHAPE(2, 3, 33), HL_SHAPE(40, 1),   HL_SHAPE(2, 1, 2, 3, 5, 7)};
+    for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++) {
+        op_case c = case_of(shapes[i]);
+        op_check(&c);
+    }
+}
+END_TEST
+
+START_TEST(EightTilesAtLeast) {
+    op_case c = case_of(HL_SHAPE(3, 41, 520));
+    c.min_tiles = 8;
+    c.few_tiles[0] = "total";
+    c.samples = 6;
+    op_check(&c);
+}
+END_TEST
+
+/* Bounds of 0: where prediction and target are the same, no more than nothing. */
+START_TEST(EqualOperandsHaveNoErrorAndNoGradient) {
+    float x[3 * 19];
+    for (size_t i = 0; i < 3 * 19; i++) x[i] = sinf((float)i);
+    op_case c = case_of(HL_SHAPE(3, 19));
+    c.inputs[P].values = c.inputs[T].values = x;
+    c.value = (op_bound){0, 0};
+    op_check(&c);
+}
+END_TEST
+
+START_TEST(StridedOperandsAreRead) {
+    hl_layout layouts[] = {HL_LAYOUT_ROWS, HL_LAYOUT_ANY};
+    for (size_t i = 0; i < 2; i++) {
+        op_case c = case_of(HL_SHAPE(3, 4, 19));
+        c.inputs[P].layout = layouts[i];
+        c.inputs[T].layout = layouts[1 - i];
+        op_check(&c);
+    }
+}
+END_TEST
+
+START_TEST(WhatDoesNotFitIsRefused) {
+    hl_shape shapes[] = {HL_SCALAR, HL_SHAPE(4), HL_SHAPE(1, 4), HL_SHAPE(4, 3), HL_SHAPE(3, 4, 1)};
+    for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++) {
+        op_case c = case_of(HL_SHAPE(3, 4));
+        c.inputs[T].shape = shapes[i];
+        op_check_refused(&c, HL_SHAPE_MISMATCH);
+    }
+    for (size_t input = P; input <= T; input++) {
+        op_case c = case_of(HL_SHAPE(3, 4));
+        c.inputs[input].dtype = HL_I32;
+        op_check_refused(&c, HL_TYPE_MISMATCH);
+    }
+}
+END_TEST
+
+int main(void) {
+    return run_tests("squared_error", TESTS(AnyShape, EightTilesAtLeast, EqualOperandsHaveNoErrorAndNoGradient,
+                                            StridedOperandsAreRead, WhatDoesNotFitIsRefused));
+}
