@@ -9,6 +9,7 @@
     X(peak, "fp32 peak of one core and of all: FMA loop and block product") \
     X(block, "a multi-head attention block, forward and backward")          \
     X(attention, "attention alone, forward and backward, under a mask")     \
+    X(step, "a whole training step of a GPT")                               \
     X(ops, "the block, pass by pass, from a trace")                         \
     X(gemm, "one block product: generated and portable kernels")
 

@@ -5,6 +5,7 @@
 
 #include <argp.h>
 #include <assert.h>
+#include <ctype.h>
 #include <errno.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -22,6 +23,7 @@ typedef struct table {
     const bench_line *line;
     bench_option option[BENCH_MAX_OPTIONS + N_COMMON];
     size_t n;
+    char args[32]; /* for the usage */
 } table;
 
 static table table_of(const bench_line *line) {
@@ -74,17 +76,35 @@ static void parse_rate(const bench_option *option, const char *word, struct argp
     *(double *)option->value = value;
 }
 
-static void parse_choice(const bench_option *option, const char *word, struct argp_state *state) {
+static const char *list_words(const bench_option *option, char *words, size_t size) {
+    size_t n = 0;
+    for (const bench_word *w = option->words; w->word && n < size; w++)
+        n += (size_t)snprintf(words + n, size - n, "%s%s", n > 0 ? ", " : "", w->word);
+    return words;
+}
+
+static bool find_choice(const bench_option *option, const char *word) {
     for (const bench_word *w = option->words; w->word; w++) {
         if (strcmp(w->word, word) != 0) continue;
         memcpy(option->value, &w->value, sizeof w->value);
-        return;
+        return true;
     }
+    return false;
+}
+
+static void parse_choice(const bench_option *option, const char *word, struct argp_state *state) {
     char words[160];
-    size_t n = 0;
-    for (const bench_word *w = option->words; w->word && n < sizeof words; w++)
-        n += (size_t)snprintf(words + n, sizeof words - n, "%s%s", n > 0 ? ", " : "", w->word);
-    argp_error(state, "--%s: '%s' is none of %s", option->name, word, words);
+    if (!find_choice(option, word))
+        argp_error(state, "--%s: '%s' is none of %s", option->name, word, list_words(option, words, sizeof words));
+}
+
+/* The word without a name. */
+static error_t parse_word(const bench_option *option, const char *word, struct argp_state *state) {
+    char words[160];
+    if (!option || state->arg_num > 0) return ARGP_ERR_UNKNOWN;
+    if (!find_choice(option, word))
+        argp_error(state, "%s: '%s' is none of %s", option->name, word, list_words(option, words, sizeof words));
+    return 0;
 }
 
 /* Opened at once, so that a mistake is found before anything is measured. */
@@ -98,8 +118,11 @@ static void parse_file(const bench_option *option, const char *word, struct argp
 static error_t parse(int key, char *word, struct argp_state *state) {
     const table *all = state->input;
     const bench_line *line = all->line;
+    char words[160];
+    if (key == ARGP_KEY_ARG) return parse_word(line->word, word, state);
+    if (key == ARGP_KEY_NO_ARGS && line->word)
+        argp_error(state, "the %s is missing: %s", line->word->name, list_words(line->word, words, sizeof words));
     if (key == ARGP_KEY_END) {
-        char words[160];
         if (line->agree && !line->agree(line->context, words, sizeof words)) argp_error(state, "%s", words);
         return 0;
     }
@@ -140,7 +163,11 @@ bool bench_options_parse(const bench_line *line, int argc, char **argv) {
                                           .key = FIRST_KEY + (int)i,
                                           .arg = arguments[all.option[i].kind],
                                           .doc = all.option[i].doc};
-    const struct argp argp = {.options = options, .parser = parse, .doc = line->doc, .help_filter = help};
+    if (line->word)
+        for (size_t i = 0; line->word->name[i] && i + 1 < sizeof all.args; i++)
+            all.args[i] = (char)toupper((unsigned char)line->word->name[i]);
+    const struct argp argp = {
+        .options = options, .parser = parse, .args_doc = all.args, .doc = line->doc, .help_filter = help};
     return argp_parse(&argp, argc, argv, 0, NULL, &all) == 0;
 }
 
@@ -165,5 +192,6 @@ json_t *bench_options_describe(const bench_line *line) {
             if (*at == '-') *at = '_';
         if (all.option[i].kind != BENCH_FILE) json_object_set_new(object, name, value_of(&all.option[i]));
     }
+    if (object && line->word) json_object_set_new(object, line->word->name, value_of(line->word));
     return object;
 }

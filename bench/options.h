@@ -67,6 +67,7 @@ typedef struct bench_line { /* a command's words */
     /* Where not NULL: called behind the last option; false with words where options contradict each other. */
     bool (*agree)(const void *context, char *words, size_t size);
     const void *context;
+    const bench_option *word; /* a BENCH_CHOICE that stands without a name, and must; NULL: there is none */
 } bench_line;
 
 #define BENCH_MAX_OPTIONS 16

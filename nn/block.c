@@ -20,27 +20,30 @@ static hl_tensor *residual(const hl_nn *nn, hl_tensor *x, hl_tensor *made, float
     return made ? hl_add(nn->graph, x, hl_nn_dropout(nn, made, dropout)) : NULL;
 }
 
-static hl_tensor *normed(const hl_nn *nn, const char *name, const char *part, hl_tensor *x) {
+static hl_tensor *normed(const hl_nn *nn, const char *name, const char *part, hl_tensor *x, bool bias) {
     char text[HL__NN_NAME];
-    return hl__nn_join(nn, text, name, part) ? hl_nn_layer_norm(nn, text, x) : NULL;
+    return hl__nn_join(nn, text, name, part) ? hl_nn_layer_norm(nn, text, x, bias) : NULL;
 }
 
-static hl_tensor *dense(const hl_nn *nn, const char *name, const char *part, hl_tensor *x, size_t width) {
+static hl_tensor *dense(const hl_nn *nn, const char *name, const char *part, hl_tensor *x, size_t width, bool bias) {
     char text[HL__NN_NAME];
-    return hl__nn_join(nn, text, name, part) ? hl_nn_dense(nn, text, x, width, true) : NULL;
+    return hl__nn_join(nn, text, name, part) ? hl_nn_dense(nn, text, x, width, bias) : NULL;
 }
 
 hl_tensor *hl_nn_block(const hl_nn *nn, const char *name, hl_tensor *x, const hl_block_options *options) {
     if (!hl__nn_ready(nn, "block", name, x, 3, true)) return NULL;
     hl_block_options given = options ? *options : (hl_block_options){0};
     size_t width = hl_tensor_shape(x).extent[2], hidden = given.hidden ? given.hidden : 4 * width;
+    bool bias = !given.no_bias;
+    given.attention.no_bias |= given.no_bias;
 
     char text[HL__NN_NAME];
     if (!hl__nn_join(nn, text, name, "attention")) return NULL;
-    hl_tensor *attended = hl_nn_multi_head_attention(nn, text, normed(nn, name, "norm1", x), &given.attention);
+    hl_tensor *attended = hl_nn_multi_head_attention(nn, text, normed(nn, name, "norm1", x, bias), &given.attention);
     x = residual(nn, x, attended, given.dropout);
 
-    hl_tensor *h = activate(nn, name, dense(nn, name, "up", normed(nn, name, "norm2", x), hidden), given.activation);
+    hl_tensor *h = dense(nn, name, "up", normed(nn, name, "norm2", x, bias), hidden, bias);
+    h = activate(nn, name, h, given.activation);
     h = h ? hl_nn_dropout(nn, h, given.dropout) : NULL;
-    return residual(nn, x, dense(nn, name, "down", h, width), given.dropout);
+    return residual(nn, x, dense(nn, name, "down", h, width, bias), given.dropout);
 }

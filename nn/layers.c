@@ -22,13 +22,13 @@ hl_tensor *hl_nn_embedding(const hl_nn *nn, const char *name, hl_tensor *index, 
     return hl_embedding(nn->graph, hl_init_normal(nn->graph, table, 0, deviation, nn->seed), index);
 }
 
-hl_tensor *hl_nn_layer_norm(const hl_nn *nn, const char *name, hl_tensor *x) {
+hl_tensor *hl_nn_layer_norm(const hl_nn *nn, const char *name, hl_tensor *x, bool bias) {
     if (!hl__nn_ready(nn, "layer norm", name, x, 1, false)) return NULL;
     hl_shape shape = hl_tensor_shape(x);
     size_t C = shape.extent[shape.rank - 1];
     hl_tensor *gain = hl__nn_param(nn, name, "gain", HL_SHAPE(C), 0);
-    hl_tensor *bias = hl__nn_param(nn, name, "bias", HL_SHAPE(C), 0);
-    return hl_layer_norm(nn->graph, x, hl_init_constant(nn->graph, gain, 1), bias, 0);
+    hl_tensor *b = bias ? hl__nn_param(nn, name, "bias", HL_SHAPE(C), 0) : NULL;
+    return hl_layer_norm(nn->graph, x, hl_init_constant(nn->graph, gain, 1), b, 0);
 }
 
 /* The rate is checked in evaluation too, so that a wrong one does not wait for the first training. */

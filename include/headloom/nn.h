@@ -37,8 +37,8 @@ HL_PUBLIC hl_tensor *hl_nn_dense(const hl_nn *nn, const char *name, hl_tensor *x
 HL_PUBLIC hl_tensor *hl_nn_embedding(const hl_nn *nn, const char *name, hl_tensor *index, size_t rows, size_t width,
                                      float deviation);
 
-/* "<name>.gain" ones, "<name>.bias" zeros. */
-HL_PUBLIC hl_tensor *hl_nn_layer_norm(const hl_nn *nn, const char *name, hl_tensor *x);
+/* "<name>.gain" ones, "<name>.bias" zeros (left out where bias is false). */
+HL_PUBLIC hl_tensor *hl_nn_layer_norm(const hl_nn *nn, const char *name, hl_tensor *x, bool bias);
 
 HL_PUBLIC hl_tensor *hl_nn_dropout(const hl_nn *nn, hl_tensor *x, float rate); /* x itself when not training */
 
@@ -78,6 +78,7 @@ typedef struct hl_block_options {
     size_t hidden;            /* of the feed-forward; 0: 4 * width */
     hl_activation activation; /* of the feed-forward; none: ReLU */
     float dropout;            /* on sublayer outputs and within the feed-forward, in training */
+    bool no_bias;             /* no bias vectors anywhere in the block */
 } hl_block_options;
 
 /* (d) One pre-norm block: x + attention(norm(x)), then + feed-forward(norm(.)). Stack them for more context. Its layers

@@ -69,6 +69,22 @@ START_TEST(StackedBlocksTrainWithEachActivation) {
 }
 END_TEST
 
+START_TEST(BiasesCanBeLeftOut) {
+    kit used = kit_open();
+    hl_tensor *x = kit_input(&used);
+    kit_train(&used, x, hl_nn_block(&used.nn, "b", x, &(hl_block_options){.no_bias = true}));
+    kit_expect_shape(&used, "b.norm1.gain", HL_SHAPE(KIT_WIDTH));
+    for (size_t i = 0; i < hl_state_count(used.state); i++) {
+        const char *name;
+        ck_assert_int_eq(hl_state_tensor(used.state, i, &name, NULL, NULL), HL_OK);
+        const char *part = strrchr(name, '.');
+        bool bias = part && (strcmp(part, ".bias") == 0 || part[1] == 'b');
+        ck_assert_msg(!bias || !strstr(name, "b.") || strstr(name, "head."), "'%s' is there", name);
+    }
+    kit_close(&used);
+}
+END_TEST
+
 START_TEST(UnknownActivationIsRefused) {
     kit used = kit_open();
     ck_assert_ptr_null(
@@ -87,7 +103,8 @@ START_TEST(ErrorsOfTheAttentionNameItsPart) {
 END_TEST
 
 int main(void) {
-    return run_tests("nn/block", TESTS(BlockKeepsTheShapeAndNamesItsParts, HiddenWidthCanBeChosen,
-                                       SilentSublayersLeaveTheResidual, StackedBlocksTrainWithEachActivation,
-                                       UnknownActivationIsRefused, ErrorsOfTheAttentionNameItsPart));
+    return run_tests("nn/block",
+                     TESTS(BlockKeepsTheShapeAndNamesItsParts, HiddenWidthCanBeChosen, SilentSublayersLeaveTheResidual,
+                           StackedBlocksTrainWithEachActivation, BiasesCanBeLeftOut, UnknownActivationIsRefused,
+                           ErrorsOfTheAttentionNameItsPart));
 }

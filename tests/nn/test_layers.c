@@ -61,7 +61,7 @@ END_TEST
 
 START_TEST(LayerNormStartsAsPureNormalisation) {
     kit used = kit_open();
-    hl_tensor *x = kit_input(&used), *y = hl_nn_layer_norm(&used.nn, "norm", x);
+    hl_tensor *x = kit_input(&used), *y = hl_nn_layer_norm(&used.nn, "norm", x, true);
     hl_program *program = kit_program(&used, &y, 1);
     kit_expect_shape(&used, "norm.gain", HL_SHAPE(KIT_WIDTH));
     kit_expect_shape(&used, "norm.bias", HL_SHAPE(KIT_WIDTH));
@@ -90,7 +90,7 @@ START_TEST(LayerNormTrains) {
     kit used = kit_open();
     hl_tensor *x = kit_input(&used);
     hl_tensor *hidden = hl_tanh(used.nn.graph, hl_nn_dense(&used.nn, "hidden", x, 40, true));
-    kit_train(&used, x, hl_nn_layer_norm(&used.nn, "norm", hidden));
+    kit_train(&used, x, hl_nn_layer_norm(&used.nn, "norm", hidden, true));
     kit_close(&used);
 }
 END_TEST
@@ -122,7 +122,7 @@ START_TEST(NullTensorsAreRefusedByName) {
         switch (layer) {
         case 0: ck_assert_ptr_null(hl_nn_dense(&used.nn, "here", NULL, 4, true)); break;
         case 1: ck_assert_ptr_null(hl_nn_embedding(&used.nn, "here", NULL, 4, 4, 1)); break;
-        case 2: ck_assert_ptr_null(hl_nn_layer_norm(&used.nn, "here", NULL)); break;
+        case 2: ck_assert_ptr_null(hl_nn_layer_norm(&used.nn, "here", NULL, true)); break;
         default: ck_assert_ptr_null(hl_nn_dropout(&used.nn, NULL, 0.5f)); break;
         }
         kit_expect_error(&used, HL_INVALID_ARGUMENT, layer < 3 ? "'here': x is NULL" : "x is NULL");
@@ -134,7 +134,7 @@ END_TEST
 START_TEST(ErrorsPassThroughSilently) {
     kit used = kit_open();
     hl_tensor *wrong = hl_nn_dense(&used.nn, "first", NULL, 4, true);
-    hl_tensor *after = hl_nn_layer_norm(&used.nn, "second", wrong);
+    hl_tensor *after = hl_nn_layer_norm(&used.nn, "second", wrong, true);
     ck_assert_ptr_null(hl_nn_dropout(&used.nn, hl_nn_dense(&used.nn, "third", after, 2, false), 0.1f));
     kit_expect_error(&used, HL_INVALID_ARGUMENT, "dense 'first'");
     kit_close(&used);

@@ -1,0 +1,227 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * hl-bench step: a whole training step (forward, backward, AdamW) of a GPT with random weights. */
+#include <float.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "bench/bench.h"
+#include "bench/gpt.h"
+#include "bench/options.h"
+#include "bench/peak.h"
+#include "bench/report.h"
+#include "bench/work.h"
+
+enum { STEP_ALL, STEP_ONE, N_STEPS };
+
+#define CHECKED_WORDS 4 /* of a sequence: the oracle is slow */
+#define RATE 1e-4f
+
+/* A model, ready to be trained. */
+typedef struct trainee {
+    gpt model;
+    hl_runtime *runtime;
+    hl_state *state;
+    hl_program *program, *forward; /* forward: the logits */
+    int32_t *words;
+} trainee;
+
+typedef struct step_bench {
+    const bench_line *line;
+    gpt_sizes sizes;
+    bench_machine machine;
+    bench_peak_teams peak;
+    trainee trainee[N_STEPS];
+    bench_measurement measurements[BENCH_N_PEAKS + N_STEPS];
+    size_t n;
+} step_bench;
+
+static bool complain(const char *doing, hl_status status, const char *words) {
+    fprintf(stderr, "hl-bench: %s: %s: %s\n", doing, hl_status_string(status), words);
+    return false;
+}
+
+/* ---- a model ---- */
+
+static bool write_words(trainee *t, hl_program *program) {
+    size_t n = t->model.sizes.batch * t->model.sizes.tokens, bytes = n * sizeof *t->words;
+    hl_status status = hl_program_write(program, t->model.words, t->words, bytes);
+    if (status == HL_OK && program == t->program) { /* each word's label is the word behind it */
+        status = hl_program_write(program, t->model.labels, t->words + 1, bytes);
+        float rate = RATE;
+        if (status == HL_OK) status = hl_program_write(program, t->model.rate, &rate, sizeof rate);
+    }
+    return status == HL_OK || complain("words", status, hl_program_error(program));
+}
+
+static bool make_words(trainee *t) {
+    size_t n = t->model.sizes.batch * t->model.sizes.tokens + 1;
+    t->words = calloc(n, sizeof *t->words);
+    float *random = bench_random(n, 7, 1 / sqrt(3)); /* in (-1, 1) */
+    bool good = t->words && random;
+    for (size_t i = 0; good && i < n; i++) {
+        double share = (1 + (double)random[i]) / 2;
+        t->words[i] = (int32_t)fmin(share * (double)t->model.sizes.vocabulary, (double)t->model.sizes.vocabulary - 1);
+    }
+    free(random);
+    return good || complain("words", HL_OUT_OF_MEMORY, "no memory");
+}
+
+static bool create(trainee *t, const gpt_sizes *sizes, const hl_runtime_options *options) {
+    hl_graph *g = NULL;
+    hl_status status = hl_runtime_create(options, &t->runtime);
+    if (status == HL_OK) status = hl_state_create(&t->state);
+    if (status == HL_OK) status = hl_graph_create(&g);
+    if (status != HL_OK) return complain("runtime", status, "it could not be made");
+    gpt_build(&t->model, sizes, g);
+    hl_tensor *outputs[] = {t->model.loss, t->model.step};
+    status = hl_program_create(t->runtime, g, t->state, outputs, 2, &t->program);
+    if (status != HL_OK) return complain("program", status, hl_graph_error(g));
+    return make_words(t) && write_words(t, t->program);
+}
+
+static void destroy(trainee *t) {
+    hl_program_destroy(t->forward);
+    hl_program_destroy(t->program);
+    hl_graph_destroy(t->model.graph);
+    hl_state_destroy(t->state);
+    hl_runtime_destroy(t->runtime);
+    free(t->words);
+    *t = (trainee){0};
+}
+
+/* ---- checks ---- */
+
+/* Logits are sums of `width` products behind layers of which each adds sums of up to 4 width products to what it is
+ * given; errors of rounding add up like a random walk (Higham and Mary 2019), and a norm keeps them relative to what is
+ * normed. So, relative to the logits' own deviation, sqrt(width + layers * 12 width) units, four times over for the
+ * tail of the walk. */
+static double worst_error(const trainee *t, const float *got, const double *want, size_t n) {
+    const gpt_sizes *s = &t->model.sizes;
+    double square = 0, worst = 0;
+    for (size_t i = 0; i < n; i++) square += want[i] * want[i] / (double)n;
+    double bound = 4 * sqrt((double)(s->width * (1 + 12 * s->layers))) * (FLT_EPSILON / 2) * sqrt(square);
+    for (size_t i = 0; i < n; i++) {
+        double error = fabs((double)got[i] - want[i]) / bound;
+        worst = error <= worst ? worst : error; /* NaN is worst */
+    }
+    return worst;
+}
+
+static bool check_logits(trainee *t) {
+    const gpt_sizes *s = &t->model.sizes;
+    size_t n = CHECKED_WORDS * s->vocabulary, all = s->batch * s->tokens * s->vocabulary;
+    float *got = calloc(all, sizeof *got);
+    double *want = calloc(n, sizeof *want);
+    bool good = got && want;
+    hl_status status = hl_program_create(t->runtime, t->model.graph, t->state, &t->model.logits, 1, &t->forward);
+    good = good && status == HL_OK && write_words(t, t->forward) && hl_program_run(t->forward) == HL_OK &&
+           hl_program_read(t->forward, t->model.logits, got, all * sizeof *got) == HL_OK &&
+           gpt_oracle(s, t->state, t->words, CHECKED_WORDS, want);
+    if (!good) complain("check", status, hl_program_error(t->forward));
+    double error = good ? worst_error(t, got, want, n) : 0;
+    free(got);
+    free(want);
+    if (good) printf("logits checked against double: worst error %.3f of its bound\n", error);
+    if (!(error <= 1)) fprintf(stderr, "hl-bench: wrong results: nothing is timed\n");
+    return good && error <= 1;
+}
+
+/* Gradients and updates are proven by the tests; here they must at least lower the loss of the one batch. */
+static bool check_training(trainee *t) {
+    float first = 0, last = 0;
+    for (int i = 0; i < 4; i++) {
+        if (bench_run_program(t->program) < 0) return false;
+        hl_program_read(t->program, t->model.loss, i == 0 ? &first : &last, sizeof last);
+    }
+    printf("loss %.4f, three steps later %.4f\n", (double)first, (double)last);
+    if (last < first) return true;
+    fprintf(stderr, "hl-bench: training does not lower the loss: nothing is timed\n");
+    return false;
+}
+
+/* ---- measuring ---- */
+
+static void add(step_bench *bench, const char *what, hl_program *program) {
+    bench->measurements[bench->n++] = (bench_measurement){
+        .what = what, .run = bench_run_program, .context = program, .flops = gpt_flops(&bench->sizes)};
+}
+
+static bool measure(step_bench *bench) {
+    bench_options *options = bench->line->common;
+    hl_runtime_options runtime = {.workers = options->threads, .policy = options->policy};
+    trainee *all = &bench->trainee[STEP_ALL], *one = &bench->trainee[STEP_ONE];
+    if (!create(all, &bench->sizes, &runtime) || !check_logits(all) || !check_training(all)) return false;
+    options->threads = hl_runtime_workers(all->runtime);
+    size_t cores = bench_machine_threads(&bench->machine, 0);
+    if (!bench_peak_prepare(&bench->machine, options->threads < cores ? options->threads : cores, &bench->peak,
+                            bench->measurements))
+        return false;
+    bench->n = BENCH_N_PEAKS;
+    add(bench, "step", all->program);
+    if (!options->no_scaling && options->threads > 1) {
+        runtime.workers = 1;
+        if (!create(one, &bench->sizes, &runtime)) return false;
+        add(bench, "step_1_worker", one->program);
+    }
+    return bench_measure(bench->measurements, bench->n, options->repetitions);
+}
+
+static bool print(const step_bench *bench) {
+    bench_report report;
+    const gpt_sizes *s = &bench->sizes;
+    const bench_measurement *runs = bench->measurements + BENCH_N_PEAKS;
+    if (!bench_report_create(&report, "step", &bench->machine, bench_options_describe(bench->line))) return false;
+    report.peak_gflops = bench_peak_all(bench->measurements);
+    bool scaling = bench->n == BENCH_N_PEAKS + N_STEPS;
+    hl_program_sizes sizes = {0};
+    hl_program_measure(bench->trainee[STEP_ALL].program, &sizes);
+    json_t *entry = bench_report_add(&report, &runs[STEP_ALL], report.peak_gflops);
+    json_object_set_new(entry, "arena_bytes", json_integer((json_int_t)sizes.arena_bytes));
+    if (scaling) bench_report_add(&report, &runs[STEP_ONE], bench_peak_one(bench->measurements));
+    bench_report_print(&report);
+    double tokens = (double)(s->batch * s->tokens);
+    printf("\n%.1f M parameters, %.1f GFLOP and %zu tasks a step, %.0f tokens/s, %.1f MB of activations\n",
+           (double)gpt_parameters(s) * 1e-6, gpt_flops(s) * 1e-9, sizes.tasks, tokens / runs[STEP_ALL].ms_median * 1e3,
+           (double)sizes.arena_bytes * 1e-6);
+    if (scaling)
+        printf("%zu workers against 1 (medians): %.2f times faster\n", bench->line->common->threads,
+               runs[STEP_ONE].ms_median / runs[STEP_ALL].ms_median);
+    bool good = bench_report_write(&report, bench->line->common->json);
+    bench_report_destroy(&report);
+    return good;
+}
+
+int bench_step(int argc, char **argv) {
+    static const bench_word models[] = {
+#define STEP_WORD(id, name, ...) {name, GPT_##id},
+        GPT_LIST(STEP_WORD)
+#undef STEP_WORD
+            {NULL, 0}};
+    bench_options common = {.repetitions = 10};
+    gpt_model model = GPT_gpt2_124m;
+    size_t batch = 0, tokens = 0;
+    const bench_option word = {.name = "model", .kind = BENCH_CHOICE, .value = &model, .words = models};
+    const bench_option own[] = {BENCH_SIZE_OPTION("batch", &batch, "sequences (default: the model's)"),
+                                BENCH_SIZE_OPTION("tokens", &tokens, "tokens of a sequence (default: the model's)"),
+                                BENCH_POLICY_OPTION(&common), BENCH_NO_SCALING_OPTION(&common)};
+    const bench_line line = {.doc = "Measures a whole training step (forward, backward, AdamW) of a GPT with random "
+                                    "weights: gpt2-124m, nanogpt (nanoGPT's setting for a CPU) or nano6l (6 layers, "
+                                    "width 384). GFLOP/s count products alone, the backward ones twice.",
+                             .common = &common,
+                             .own = own,
+                             .n_own = sizeof own / sizeof own[0],
+                             .word = &word};
+    step_bench bench = {.line = &line};
+    if (!bench_options_parse(&line, argc, argv) || !bench_machine_create(&bench.machine)) return EXIT_FAILURE;
+    bench.sizes = gpt_sizes_of(model);
+    if (batch == 0) batch = bench.sizes.batch; /* also what the report says */
+    if (tokens == 0) tokens = bench.sizes.tokens;
+    bench.sizes.batch = batch;
+    bench.sizes.tokens = tokens;
+    bool good = measure(&bench) && print(&bench);
+    for (size_t i = 0; i < N_STEPS; i++) destroy(&bench.trainee[i]);
+    bench_machine_destroy(&bench.machine);
+    return good ? EXIT_SUCCESS : EXIT_FAILURE;
+}
