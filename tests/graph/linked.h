@@ -169,6 +169,19 @@ static inline follows follows_paths(const hl__task_graph *graph) {
     return f;
 }
 
+/* Task by task: the tiles that it waits for directly, or behind joins only. */
+static inline follows follows_direct(const hl__task_graph *graph) {
+    follows f = follows_none(graph->n_tasks);
+    for (size_t t = 0; t < graph->n_tasks; t++)
+        for (size_t s = 0; s < graph->tasks[t].n_successors; s++) {
+            size_t next = graph->successors[graph->tasks[t].first_successor + s];
+            if (graph->tasks[t].run) follows_set(&f, next, t);
+            for (size_t w = 0; !graph->tasks[t].run && w < f.words; w++)
+                f.bits[next * f.words + w] |= f.bits[t * f.words + w];
+        }
+    return f;
+}
+
 /* Tiles that touch a common word, at least one of the two writing; same: as part of the same buffer. */
 static inline follows follows_conflicts(const touches *t, size_t n_tasks, bool same) {
     follows f = follows_none(n_tasks);
