@@ -14,6 +14,10 @@ static hl_status infer(hl_inference *i) {
     if (!(config->beta1 >= 0 && config->beta1 < 1 && config->beta2 >= 0 && config->beta2 < 1))
         return hl_refuse(i, HL_OUT_OF_RANGE, "beta %g and %g are not in [0, 1)", (double)config->beta1,
                          (double)config->beta2);
+    if (!(config->epsilon >= 0 && config->epsilon < INFINITY && config->decay >= 0 && config->decay < INFINITY))
+        return hl_refuse(i, HL_OUT_OF_RANGE, "epsilon %g and decay %g are not numbers from 0 on",
+                         (double)config->epsilon, (double)config->decay);
+    i->index_min[5] = 0;
     return hl__update_infer(i, 4, 1u << 5);
 }
 

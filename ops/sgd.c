@@ -12,6 +12,8 @@ static hl_status infer(hl_inference *i) {
     const hl_sgd_config *config = i->options;
     if (!(config->momentum >= 0 && config->momentum < 1))
         return hl_refuse(i, HL_OUT_OF_RANGE, "momentum %g is not in [0, 1)", (double)config->momentum);
+    if (!(config->decay >= 0 && config->decay < INFINITY))
+        return hl_refuse(i, HL_OUT_OF_RANGE, "decay %g is not a number from 0 on", (double)config->decay);
     if (config->momentum > 0 && !hl_view_present(&i->input[1]))
         return hl_refuse(i, HL_INVALID_ARGUMENT, "momentum needs a velocity, input 1");
     return hl__update_infer(i, 3, 0);

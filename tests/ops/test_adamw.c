@@ -118,7 +118,9 @@ END_TEST
 
 START_TEST(WhatDoesNotFitIsRefused) {
     int32_t step = 0;
-    hl_adamw_config wrong[] = {{.beta1 = 1}, {.beta2 = 1}, {.beta1 = -0.1f}, {.beta2 = NAN}, {.beta2 = -1}};
+    hl_adamw_config wrong[] = {{.beta1 = 1},  {.beta2 = 1},    {.beta1 = -0.1f},   {.beta2 = NAN},
+                               {.beta2 = -1}, {.epsilon = -1}, {.epsilon = NAN},   {.epsilon = INFINITY},
+                               {.decay = -1}, {.decay = NAN},  {.decay = INFINITY}};
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
         op_case c = case_of(HL_SHAPE(3, 4), &wrong[i], &step);
         op_check_refused(&c, HL_OUT_OF_RANGE);
@@ -138,7 +140,17 @@ START_TEST(WhatDoesNotFitIsRefused) {
 }
 END_TEST
 
+/* After step -1 the corrections would divide by 1 - 1. */
+START_TEST(StepsBelowZeroAreKeptOut) {
+    hl_view views[6];
+    for (size_t i = 0; i < 6; i++) views[i] = (hl_view){.dtype = i == STEP ? HL_I32 : HL_F32, .shape = HL_SCALAR};
+    hl_inference rule = {.options = &preset, .n_inputs = 6, .input = views, .index_min = {[STEP] = INT32_MIN}};
+    ck_assert_int_eq(hl__operator(HL__OP_adamw)->infer(&rule), HL_OK);
+    ck_assert_int_eq(rule.index_min[STEP], 0);
+}
+END_TEST
+
 int main(void) {
-    return run_tests("adamw", TESTS(AnyShapeStepAndOptions, StepsFollowOneAnother, EightTilesAtLeast,
-                                    StridedGradientsAreRead, WhatDoesNotFitIsRefused));
+    return run_tests("adamw", TESTS(StepsBelowZeroAreKeptOut, AnyShapeStepAndOptions, StepsFollowOneAnother,
+                                    EightTilesAtLeast, StridedGradientsAreRead, WhatDoesNotFitIsRefused));
 }

@@ -84,8 +84,9 @@ START_TEST(StridedGradientsAreRead) {
 END_TEST
 
 START_TEST(WhatDoesNotFitIsRefused) {
-    hl_sgd_config good = {.momentum = 0.9f}, wrong[] = {{.momentum = 1}, {.momentum = -0.1f}, {.momentum = NAN}};
-    for (size_t i = 0; i < 3; i++) {
+    hl_sgd_config good = {.momentum = 0.9f}, wrong[] = {{.momentum = 1},  {.momentum = -0.1f}, {.momentum = NAN},
+                                                        {.decay = -0.1f}, {.decay = NAN},      {.decay = INFINITY}};
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
         op_case c = case_of(HL_SHAPE(3, 4), &wrong[i]);
         op_check_refused(&c, HL_OUT_OF_RANGE);
     }
