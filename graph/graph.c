@@ -211,6 +211,7 @@ static bool narrow_index(hl_tensor *index, const hl__node *user, int32_t low, in
             if (!narrow_index(index->node->inputs[i], user, low, high)) return false;
         return true;
     }
+    if (index->kind == HL__TENSOR_STATE) return low <= 0 && high == INT32_MAX; /* counts: hl_state_write sees to it */
     if (index->kind != HL__TENSOR_INPUT) return false;
     if (low <= index->index_min && high >= index->index_max) return true;
     if (low > index->index_min) index->index_min = low;

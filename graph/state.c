@@ -163,6 +163,16 @@ static hl_status find_exact(hl_state *state, const char *name, size_t bytes, ent
     return HL_OK;
 }
 
+/* Whole numbers in a state are counts, which kernels rely on. */
+static hl_status check_counts(hl_state *state, const char *name, hl_dtype dtype, const void *data, size_t bytes) {
+    const int32_t *counts = data;
+    for (size_t i = 0; dtype == HL_I32 && i < bytes / sizeof *counts; i++)
+        if (counts[i] < 0)
+            return fail(state, HL_OUT_OF_RANGE, "state tensor '%s': element %zu is %d; counts begin at 0", name, i,
+                        (int)counts[i]);
+    return HL_OK;
+}
+
 hl_status hl_state_read(hl_state *state, const char *name, void *data, size_t bytes) {
     if (!state) return HL_INVALID_ARGUMENT;
     if (!name || !data) return fail(state, HL_INVALID_ARGUMENT, "hl_state_read: name or data is NULL");
@@ -180,6 +190,7 @@ hl_status hl_state_write(hl_state *state, const char *name, const void *data, si
     entry *e;
     hl__state_hold(state, true);
     hl_status status = find_exact(state, name, bytes, &e);
+    if (status == HL_OK) status = check_counts(state, name, e->dtype, data, bytes);
     if (status == HL_OK) memcpy(e->data, data, bytes);
     hl__state_let_go(state);
     return status;
@@ -194,10 +205,12 @@ hl_status hl_state_enter(hl_state *state, const char *name, hl_dtype dtype, hl_s
         bytes != hl_shape_elements(&shape) * hl_dtype_bytes(dtype))
         return fail(state, HL_SHAPE_MISMATCH, "hl_state_enter: '%s' has %zu elements, not %zu bytes", name,
                     hl_shape_elements(&shape), bytes);
+    hl_status status = check_counts(state, name, dtype, data, bytes);
+    if (status != HL_OK) return status;
     void *target;
     bool fresh;
     hl__state_hold(state, true);
-    hl_status status = hl__state_bind(state, name, dtype, &shape, &target, &fresh);
+    status = hl__state_bind(state, name, dtype, &shape, &target, &fresh);
     if (status == HL_OK) memcpy(target, data, bytes);
     hl__state_let_go(state);
     return status;

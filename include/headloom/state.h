@@ -27,7 +27,8 @@ HL_PUBLIC size_t hl_state_count(const hl_state *state);
 HL_PUBLIC hl_status hl_state_tensor(const hl_state *state, size_t index, const char **name, hl_dtype *dtype,
                                     hl_shape *shape);
 
-/* Copies a tensor out or in, dense row-major; bytes must be its exact size (HL_SHAPE_MISMATCH). HL_NOT_FOUND. */
+/* Copies a tensor out or in, dense row-major; bytes must be its exact size (HL_SHAPE_MISMATCH). HL_NOT_FOUND.
+ * HL_OUT_OF_RANGE: a negative whole number (those of a state are counts); nothing is written then. */
 HL_PUBLIC hl_status hl_state_read(hl_state *state, const char *name, void *data, size_t bytes);
 HL_PUBLIC hl_status hl_state_write(hl_state *state, const char *name, const void *data, size_t bytes);
 

@@ -214,9 +214,27 @@ START_TEST(AReaderNeverSeesHalfAWrite) {
 }
 END_TEST
 
+START_TEST(CountsAreNeverNegative) {
+    hl_state *state;
+    int32_t value = -1, read = 7;
+    ck_assert_int_eq(hl_state_create(&state), HL_OK);
+    ck_assert_int_eq(hl_state_enter(state, "step", HL_I32, HL_SCALAR, &value, sizeof value), HL_OUT_OF_RANGE);
+    ck_assert_uint_eq(hl_state_count(state), 0);
+    value = 5;
+    ck_assert_int_eq(hl_state_enter(state, "step", HL_I32, HL_SCALAR, &value, sizeof value), HL_OK);
+    value = INT32_MIN;
+    ck_assert_int_eq(hl_state_write(state, "step", &value, sizeof value), HL_OUT_OF_RANGE);
+    ck_assert_ptr_nonnull(strstr(hl_state_error(state), "'step'"));
+    ck_assert_int_eq(hl_state_read(state, "step", &read, sizeof read), HL_OK);
+    ck_assert_int_eq(read, 5);
+    hl_state_destroy(state);
+}
+END_TEST
+
 int main(void) {
-    return run_tests("graph/state", TESTS(TensorsComeOutAsTheyWentIn, TensorsAreListedInTheOrderInWhichTheyEntered,
-                                          AnotherShapeOrTypeIsRefusedWithBothNamed, WrongSizesAndUnknownNamesAreRefused,
-                                          ArgumentsThatAreNullEmptyOrNoShapeAreRefused, BoundDataStaysWhereItIs,
-                                          RewindingTakesBackWhatEnteredSince, AReaderNeverSeesHalfAWrite));
+    return run_tests("graph/state",
+                     TESTS(CountsAreNeverNegative, TensorsComeOutAsTheyWentIn,
+                           TensorsAreListedInTheOrderInWhichTheyEntered, AnotherShapeOrTypeIsRefusedWithBothNamed,
+                           WrongSizesAndUnknownNamesAreRefused, ArgumentsThatAreNullEmptyOrNoShapeAreRefused,
+                           BoundDataStaysWhereItIs, RewindingTakesBackWhatEnteredSince, AReaderNeverSeesHalfAWrite));
 }
