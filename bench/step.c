@@ -17,6 +17,7 @@ enum { STEP_ALL, STEP_ONE, N_STEPS };
 
 #define CHECKED_WORDS 4 /* of a sequence: the oracle is slow */
 #define RATE 1e-4f
+#define TRACE_EVENTS ((size_t)1 << 20) /* of a worker: a step of the largest model has some hundred thousand tiles */
 
 /* A model, ready to be trained. */
 typedef struct trainee {
@@ -35,6 +36,7 @@ typedef struct step_bench {
     trainee trainee[N_STEPS];
     bench_measurement measurements[BENCH_N_PEAKS + N_STEPS];
     size_t n;
+    const char *trace; /* file, or NULL */
 } step_bench;
 
 static bool complain(const char *doing, hl_status status, const char *words) {
@@ -168,6 +170,21 @@ static bool measure(step_bench *bench) {
     return bench_measure(bench->measurements, bench->n, options->repetitions);
 }
 
+/* One step, behind another that warms up, as a trace. */
+static bool write_trace(const step_bench *bench) {
+    if (!bench->trace) return true;
+    trainee traced = {0};
+    const bench_options *options = bench->line->common;
+    hl_runtime_options runtime = {.workers = options->threads, .policy = options->policy, .trace_events = TRACE_EVENTS};
+    bool good = create(&traced, &bench->sizes, &runtime) && bench_run_program(traced.program) >= 0;
+    hl_status status = good ? hl_runtime_trace_clear(traced.runtime) : HL_OK;
+    good = good && bench_run_program(traced.program) >= 0;
+    if (good && status == HL_OK) status = hl_runtime_trace_write(traced.runtime, bench->trace);
+    if (status != HL_OK) good = complain("trace", status, hl_runtime_error(traced.runtime));
+    destroy(&traced);
+    return good;
+}
+
 static bool print(const step_bench *bench) {
     bench_report report;
     const gpt_sizes *s = &bench->sizes;
@@ -200,12 +217,18 @@ int bench_step(int argc, char **argv) {
 #undef STEP_WORD
             {NULL, 0}};
     bench_options common = {.repetitions = 10};
+    step_bench bench = {.trace = NULL};
     gpt_model model = GPT_gpt2_124m;
     size_t batch = 0, tokens = 0;
     const bench_option word = {.name = "model", .kind = BENCH_CHOICE, .value = &model, .words = models};
     const bench_option own[] = {BENCH_SIZE_OPTION("batch", &batch, "sequences (default: the model's)"),
                                 BENCH_SIZE_OPTION("tokens", &tokens, "tokens of a sequence (default: the model's)"),
-                                BENCH_POLICY_OPTION(&common), BENCH_NO_SCALING_OPTION(&common)};
+                                BENCH_POLICY_OPTION(&common),
+                                BENCH_NO_SCALING_OPTION(&common),
+                                {.name = "trace",
+                                 .doc = "also write the timeline of a step to FILE (JSON for Perfetto)",
+                                 .kind = BENCH_FILE,
+                                 .value = &bench.trace}};
     const bench_line line = {.doc = "Measures a whole training step (forward, backward, AdamW) of a GPT with random "
                                     "weights: gpt2-124m, nanogpt (nanoGPT's setting for a CPU) or nano6l (6 layers, "
                                     "width 384). GFLOP/s count products alone, the backward ones twice.",
@@ -213,14 +236,14 @@ int bench_step(int argc, char **argv) {
                              .own = own,
                              .n_own = sizeof own / sizeof own[0],
                              .word = &word};
-    step_bench bench = {.line = &line};
+    bench.line = &line;
     if (!bench_options_parse(&line, argc, argv) || !bench_machine_create(&bench.machine)) return EXIT_FAILURE;
     bench.sizes = gpt_sizes_of(model);
     if (batch == 0) batch = bench.sizes.batch; /* also what the report says */
     if (tokens == 0) tokens = bench.sizes.tokens;
     bench.sizes.batch = batch;
     bench.sizes.tokens = tokens;
-    bool good = measure(&bench) && print(&bench);
+    bool good = measure(&bench) && print(&bench) && write_trace(&bench);
     for (size_t i = 0; i < N_STEPS; i++) destroy(&bench.trainee[i]);
     bench_machine_destroy(&bench.machine);
     return good ? EXIT_SUCCESS : EXIT_FAILURE;
