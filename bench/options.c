@@ -166,8 +166,11 @@ bool bench_options_parse(const bench_line *line, int argc, char **argv) {
     if (line->word)
         for (size_t i = 0; line->word->name[i] && i + 1 < sizeof all.args; i++)
             all.args[i] = (char)toupper((unsigned char)line->word->name[i]);
-    const struct argp argp = {
-        .options = options, .parser = parse, .args_doc = all.args, .doc = line->doc, .help_filter = help};
+    const struct argp argp = {.options = options,
+                              .parser = parse,
+                              .args_doc = line->word ? all.args : NULL,
+                              .doc = line->doc,
+                              .help_filter = help};
     return argp_parse(&argp, argc, argv, 0, NULL, &all) == 0;
 }
 
