@@ -57,13 +57,12 @@ static void find_before(dag *d, const bool *edge, const bool *join, bool *waits,
     }
 }
 
-static uint32_t level_above(const dag *d, const uint32_t *level, size_t t) {
-    uint32_t above = 0;
-    for (size_t i = 0; i < d->task[t].n_before; i++) {
-        uint32_t before = level[d->task[t].before[i]];
-        if (before >= above) above = before + 1;
-    }
-    return above;
+/* The least level of task t: above all that it has an edge from; a join is on the level of what it waits for. */
+static uint32_t least_level(const bool *edge, const bool *join, const uint32_t *level, size_t n, size_t t) {
+    uint32_t least = 0;
+    for (size_t p = 0; p < t; p++)
+        if (edge[p * n + t] && level[p] + !join[t] > least) least = level[p] + !join[t];
+    return least;
 }
 
 static void draw_edges(const dag_options *o, uint64_t *state, bool *edge) {
@@ -79,7 +78,8 @@ static void build(dag *d, const dag_options *o, uint64_t *state, const bool *edg
     ck_assert_int_eq(hl__task_builder_create(&builder), HL_OK);
     uint32_t *level = take(o->n_tasks, sizeof *level);
     for (size_t t = 0; t < o->n_tasks; t++) {
-        level[t] = level_above(d, level, t) + (dag_draw(state) % 8 == 0); /* leaves some levels empty */
+        level[t] = least_level(edge, join, level, o->n_tasks, t);
+        if (dag_draw(state) % 8 == 0 && !join[t]) level[t]++; /* leaves some levels empty */
         uint16_t home = (uint16_t)(dag_draw(state) % (o->n_homes + 1u));
         hl__task task = {.run = join[t] ? NULL : run_task,
                          .argument = &d->task[t],

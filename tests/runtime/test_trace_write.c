@@ -145,7 +145,7 @@ START_TEST(EventsWithoutANameAreWritten) {
 END_TEST
 
 START_TEST(LongTracesKeepEveryEvent) {
-    enum { N = 20000 };
+    enum { N = 3000 };
     static hl__event event[N];
     char *name = "t";
     for (uint32_t i = 0; i < N; i++)
