@@ -28,6 +28,7 @@ hl_status hl_graph_create(hl_graph **graph) {
     if (!graph) return HL_INVALID_ARGUMENT;
     hl_graph *made = hl__allocate(1, sizeof *made);
     if (!made) return HL_OUT_OF_MEMORY;
+    pthread_mutex_init(&made->unmade.mutex, NULL);
     *graph = made;
     return HL_OK;
 }
@@ -35,12 +36,16 @@ hl_status hl_graph_create(hl_graph **graph) {
 void hl_graph_destroy(hl_graph *graph) {
     if (!graph) return;
     hl__store_clear(&graph->store);
+    pthread_mutex_destroy(&graph->unmade.mutex);
     hl__release(graph);
 }
 
 hl_status hl_graph_status(const hl_graph *graph) { return graph ? graph->status : HL_INVALID_ARGUMENT; }
 
-const char *hl_graph_error(const hl_graph *graph) { return graph ? graph->message : "the graph is NULL"; }
+const char *hl_graph_error(const hl_graph *graph) {
+    if (!graph) return "the graph is NULL";
+    return graph->status != HL_OK ? graph->message : hl__error_words(&graph->unmade);
+}
 
 hl_tensor *hl__graph_tensor(hl_graph *graph, hl__tensor_kind kind, const char *name, hl_dtype dtype, hl_shape shape) {
     hl_tensor *tensor = hl__store_take(&graph->store, 1, sizeof *tensor);

@@ -6,6 +6,7 @@
 
 #include "graph/store.h"
 #include "headloom/graph.h"
+#include "runtime/error.h"
 
 typedef struct hl__node hl__node;
 
@@ -63,6 +64,7 @@ struct hl_graph {
     uint32_t n_tensors, n_nodes;
     hl_status status;
     char message[640];
+    hl__error unmade; /* why the last program was not made: several threads may make programs of a graph */
 };
 
 /* Records the first error; always returns NULL, for `return hl__graph_fail(...)`. */

@@ -94,7 +94,7 @@ static void set_addresses(hl_program *program) {
 
 /* Words of a failure to make a program: in the graph, whose first error stays what it is. */
 static hl_status fail_create(hl_graph *graph, hl_status status, const char *words) {
-    if (graph->status == HL_OK) snprintf(graph->message, sizeof graph->message, "%s", words);
+    if (graph->status == HL_OK) hl__error_set(&graph->unmade, status, "%s", words);
     return status;
 }
 

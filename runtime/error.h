@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * The words behind a runtime's last failure. A few buffers in turn, so that words that were handed out stay whole while
- * other threads fail. */
+ * The words behind the last failure of a runtime, or to make a program. A few buffers in turn, so that words that were
+ * handed out stay whole while other threads fail. */
 #ifndef HL_RUNTIME_ERROR_H
 #define HL_RUNTIME_ERROR_H
 
@@ -10,7 +10,7 @@
 
 #include "headloom/status.h"
 
-#define HL__ERROR_BYTES 256
+#define HL__ERROR_BYTES 640
 #define HL__ERROR_BUFFERS 8
 
 typedef struct hl__error {

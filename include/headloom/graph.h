@@ -27,7 +27,8 @@ typedef struct hl_tensor hl_tensor;
 HL_PUBLIC hl_status hl_graph_create(hl_graph **graph);
 HL_PUBLIC void hl_graph_destroy(hl_graph *graph); /* NULL is harmless */
 
-/* The first error of the graph: HL_OK where there is none, and its words ("" then), borrowed from the graph. */
+/* The first error of the graph: HL_OK where there is none, and its words, borrowed from the graph. Where there is none,
+ * the words say why hl_program_create failed the last time that it did ("" where it never has). */
 HL_PUBLIC hl_status hl_graph_status(const hl_graph *graph);
 HL_PUBLIC const char *hl_graph_error(const hl_graph *graph);
 
