@@ -146,18 +146,19 @@ START_TEST(WritesFromSeveralThreadsFollowOneAnother) {
 END_TEST
 
 typedef struct evaluation {
-    training *t;
+    training t; /* a graph of its own */
     hl_runtime *runtime;
     hl_state *state;
-    const float *losses; /* of the weights after each step */
+    float *losses; /* of the weights after each step */
     size_t n_losses, n_unknown;
+    pthread_t thread;
 } evaluation;
 
 static void *evaluate(void *argument) {
     evaluation *e = argument;
-    hl_program *program = training_program(e->t, e->runtime, e->state, &e->t->model.loss, 1);
+    hl_program *program = training_program(&e->t, e->runtime, e->state, &e->t.model.loss, 1);
     for (int run = 0; run < RUNS; run++) {
-        float loss = training_step(e->t, program);
+        float loss = training_step(&e->t, program);
         bool known = false;
         for (size_t i = 0; i < e->n_losses; i++) known |= loss == e->losses[i];
         e->n_unknown += !known;
@@ -168,28 +169,96 @@ static void *evaluate(void *argument) {
 
 START_TEST(EvaluationBesideTrainingSeesWholeStepsOnly) {
     enum { STEPS = RUNS / 2 };
-    float losses[STEPS + 1];
+    float losses[2][STEPS + 1];
+    two_block_sizes bucket = with_tokens(20);
+    hl_runtime *runtimes[] = {kit_runtime(2), kit_runtime(2)};
+    hl_state *alone = kit_state(), *shared = kit_state();
+    evaluation e[2] = {{.t = training_open(&sizes, 4)}, {.t = training_open(&bucket, 5)}};
     training t = training_open(&sizes, 4);
     hl_tensor *outputs[] = {t.model.loss, t.adamw};
-    hl_runtime *runtime = kit_runtime(2), *other = kit_runtime(2);
-    hl_state *alone = kit_state(), *shared = kit_state();
-    hl_program *program = training_program(&t, runtime, alone, outputs, 2);
-    for (size_t i = 0; i <= STEPS; i++) losses[i] = training_step(&t, program);
-    hl_program_destroy(program);
-    program = training_program(&t, runtime, shared, outputs, 2);
-    training watched = training_open(&sizes, 4); /* a graph is used by one thread */
-    evaluation e = {.t = &watched, .runtime = other, .state = shared, .losses = losses, .n_losses = STEPS + 1};
-    pthread_t thread;
-    ck_assert_int_eq(pthread_create(&thread, NULL, evaluate, &e), 0);
-    for (size_t i = 0; i < STEPS; i++) ck_assert_float_eq(training_step(&t, program), losses[i]);
-    pthread_join(thread, NULL);
-    ck_assert_uint_eq(e.n_unknown, 0);
-    hl_program_destroy(program);
+    hl_program *train = training_program(&t, runtimes[0], alone, outputs, 2);
+    hl_program *other = training_program(&e[1].t, runtimes[0], alone, &e[1].t.model.loss, 1);
+    for (size_t i = 0; i <= STEPS; i++) {
+        losses[1][i] = training_step(&e[1].t, other);
+        losses[0][i] = training_step(&t, train);
+    }
+    hl_program_destroy(train);
+    hl_program_destroy(other);
+    train = training_program(&t, runtimes[0], shared, outputs, 2);
+    for (size_t i = 0; i < 2; i++) { /* the second shares the runtime with the training */
+        e[i].runtime = runtimes[1 - i];
+        e[i].state = shared;
+        e[i].losses = losses[i];
+        e[i].n_losses = STEPS + 1;
+        ck_assert_int_eq(pthread_create(&e[i].thread, NULL, evaluate, &e[i]), 0);
+    }
+    for (size_t i = 0; i < STEPS; i++) ck_assert_float_eq(training_step(&t, train), losses[0][i]);
+    for (size_t i = 0; i < 2; i++) {
+        pthread_join(e[i].thread, NULL);
+        ck_assert_uint_eq(e[i].n_unknown, 0);
+        training_close(&e[i].t);
+    }
+    hl_program_destroy(train);
     hl_state_destroy(alone);
     hl_state_destroy(shared);
+    hl_runtime_destroy(runtimes[0]);
+    hl_runtime_destroy(runtimes[1]);
+    training_close(&t);
+}
+END_TEST
+
+/* ---- one graph, several threads ---- */
+
+typedef struct maker {
+    const training *t;
+    hl_runtime *runtime;
+    hl_state *state, *narrow; /* in `narrow` the classifier has another shape */
+    float loss;
+    size_t n_wrong;
+    pthread_barrier_t *round; /* words that were handed out stay whole during a few failures, not for ever */
+    pthread_t thread;
+} maker;
+
+static void *make(void *argument) {
+    maker *m = argument;
+    hl_graph *g = m->t->model.graph;
+    hl_tensor *outputs[] = {m->t->model.loss, m->t->gradients[1]};
+    for (int i = 0; i < RUNS / 10; i++) {
+        hl_program *program = NULL;
+        m->n_wrong += hl_program_create(m->runtime, g, m->narrow, outputs, 2, &program) != HL_EXISTS;
+        m->n_wrong += strstr(hl_graph_error(g), "'wc' is f32 [8, 4], not f32 [8, 5]") == NULL;
+        pthread_barrier_wait(m->round);
+        program = training_program(m->t, m->runtime, m->state, outputs, 2);
+        m->loss = training_step(m->t, program);
+        hl_program_destroy(program);
+    }
+    return NULL;
+}
+
+START_TEST(SeveralThreadsMakeProgramsOfOneGraph) {
+    training t = training_open(&sizes, 9);
+    hl_runtime *runtime = kit_runtime(2);
+    hl_state *state = kit_state(), *narrow = kit_state();
+    static const float classifier[8 * 4];
+    ck_assert_int_eq(hl_state_enter(narrow, "wc", HL_F32, HL_SHAPE(8, 4), classifier, sizeof classifier), HL_OK);
+    pthread_barrier_t round;
+    pthread_barrier_init(&round, NULL, 3);
+    maker makers[3];
+    for (size_t i = 0; i < 3; i++) {
+        makers[i] = (maker){.t = &t, .runtime = runtime, .state = state, .narrow = narrow, .round = &round};
+        ck_assert_int_eq(pthread_create(&makers[i].thread, NULL, make, &makers[i]), 0);
+    }
+    for (size_t i = 0; i < 3; i++) {
+        pthread_join(makers[i].thread, NULL);
+        ck_assert_uint_eq(makers[i].n_wrong, 0);
+        ck_assert_float_eq(makers[i].loss, makers[0].loss);
+    }
+    ck_assert_uint_eq(hl_state_count(state), TWO_BLOCK_PARAMS);
+    ck_assert_uint_eq(hl_state_count(narrow), 1);
+    pthread_barrier_destroy(&round);
+    hl_state_destroy(state);
+    hl_state_destroy(narrow);
     hl_runtime_destroy(runtime);
-    hl_runtime_destroy(other);
-    training_close(&watched);
     training_close(&t);
 }
 END_TEST
@@ -388,6 +457,7 @@ int main(void) {
     return run_tests("graph/program state",
                      TESTS(TrainingEvaluationAndOtherLengthsShareTheWeights, TheStateOutlivesItsProgramsAndGoesOn,
                            WritesFromSeveralThreadsFollowOneAnother, EvaluationBesideTrainingSeesWholeStepsOnly,
+                           SeveralThreadsMakeProgramsOfOneGraph,
                            AStateTensorOfAnotherShapeIsRefusedAndTheStateLeftAlone,
                            FrozenAndUnchosenParametersAreLeftAlone, GradientsOfActivationsAndInputsAreThere,
                            GradientsInsideTheWholeModelAreThere, SizesOfAProgramAddUp));
