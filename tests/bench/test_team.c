@@ -14,7 +14,9 @@ static int calls_left = -1;
 
 typedef void *(*start_function)(void *);
 int __real_pthread_create(pthread_t *thread, const pthread_attr_t *attributes, start_function start, void *argument);
-int __wrap_pthread_create(pthread_t *thread, const pthread_attr_t *attributes, start_function start, void *argument);
+/* visible, since the linker also sees the calls of the sanitizers' libraries */
+__attribute__((visibility("default"))) int __wrap_pthread_create(pthread_t *thread, const pthread_attr_t *attributes,
+                                                                 start_function start, void *argument);
 
 int __wrap_pthread_create(pthread_t *thread, const pthread_attr_t *attributes, start_function start, void *argument) {
     if (calls_left == 0) return EAGAIN;
