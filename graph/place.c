@@ -20,7 +20,7 @@ static void place_writes(hl__ir *ir, const hl__call *call, uint16_t home) {
 hl_status hl__ir_place(hl__ir *ir, size_t n_homes) {
     ir->n_homes = n_homes;
     for (size_t v = 0; v < ir->n_values; v++) ir->values[v].home = n_homes > 1 ? HL__INTERLEAVED : 0;
-    if (n_homes == 1) return HL_OK;
+    if (n_homes <= 1) return HL_OK;
     for (size_t c = 0; c < ir->n_calls; c++)
         if (ir->calls[c]->n_tiles == 1) place_writes(ir, ir->calls[c], hl__tile_home(ir->calls[c], 0, n_homes));
     for (size_t c = 0; c < ir->n_calls; c++) /* more than one tile: written from several nodes */

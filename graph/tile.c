@@ -42,14 +42,19 @@ static hl_cost box_cost(const hl__call *call, const hl_tile *tile) {
     return cost;
 }
 
+static hl_status fail_outside(hl__ir *ir, const hl__call *call, const hl_tile *tile, size_t operand) {
+    char text[HL_SHAPE_TEXT];
+    return hl__ir_fail(ir, HL_OUT_OF_RANGE, "%s: tile (%u, %u, %u, %u) reaches outside operand %zu %s", call->name,
+                       tile->index[0], tile->index[1], tile->index[2], tile->index[3], operand,
+                       hl_shape_text(&call->view[operand].shape, text, sizeof text));
+}
+
 static hl_status check_boxes(hl__ir *ir, const hl__call *call, const hl_tile *tile) {
     hl_box boxes[HL_MAX_OPERANDS];
     hl__tile_boxes(call, tile, boxes);
     for (size_t i = 0; i < call->call.n_reads + call->call.n_writes; i++)
         for (size_t axis = 0; hl_view_present(&call->view[i]) && axis < call->view[i].shape.rank; axis++)
-            if (boxes[i].end[axis] > call->view[i].shape.extent[axis])
-                return hl__ir_fail(ir, HL_OUT_OF_RANGE, "%s: tile (%u, %u, %u, %u) reaches outside operand %zu",
-                                   call->name, tile->index[0], tile->index[1], tile->index[2], tile->index[3], i);
+            if (boxes[i].end[axis] > call->view[i].shape.extent[axis]) return fail_outside(ir, call, tile, i);
     return HL_OK;
 }
 
