@@ -266,9 +266,12 @@ static hl_status check_scalars(hl_program *program) {
 hl_status hl_program_run(hl_program *program) {
     if (!program) return HL_INVALID_ARGUMENT;
     if (!take(program)) return HL_BUSY;
-    hl__state_hold(program->state, program->writes_state);
-    hl_status status = hl__runtime_run(program->runtime, &program->tasks);
-    hl__state_let_go(program->state);
+    hl_status status = hl__runtime_check(program->runtime); /* a forked child may find the state held for ever */
+    if (status == HL_OK) {
+        hl__state_hold(program->state, program->writes_state);
+        status = hl__runtime_run(program->runtime, &program->tasks);
+        hl__state_let_go(program->state);
+    }
     if (status != HL_OK) fail(program, status, "hl_program_run: %s", hl_status_string(status));
     else status = check_scalars(program);
     give_back(program);
