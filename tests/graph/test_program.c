@@ -7,6 +7,7 @@
 #include <math.h>
 #include <pthread.h>
 #include <semaphore.h>
+#include <signal.h>
 #include <stdio.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -79,8 +80,8 @@ END_TEST
 START_TEST(TensorsThatNoKernelTouchesAreThereAllTheSame) {
     model m = open_model();
     float in[4] = {1, 2, 3, 4}, out[4] = {0}, gradient[4] = {9, 9, 9, 9}, table[20], same[20];
-    hl_tensor *outputs[] = {m.unused, hl_gradient(m.graph, m.loss, m.unused), m.table, m.index};
-    hl_program *program = kit_program(m.runtime, m.graph, m.state, outputs, 4);
+    hl_tensor *outputs[] = {m.unused, hl_gradient(m.graph, m.loss, m.unused), m.table, m.index, m.unused}; /* twice */
+    hl_program *program = kit_program(m.runtime, m.graph, m.state, outputs, 5);
     kit_write(program, m.unused, in, sizeof in);
     kit_write(program, m.index, indices, sizeof indices);
     kit_run(program);
@@ -262,37 +263,59 @@ static const hl_operator gate_operator = {
     .infer = gate_infer,
     .forward = {{.pass = &gate_pass, .reads = {HL_IN(0)}, .writes = {HL_OUT(0)}}}};
 
-static void *run_it(void *program) { return (void *)(intptr_t)hl_program_run(program); }
+/* A run of a program in a thread of its own, which is inside a kernel. */
+typedef struct held_run {
+    gate gate, *at;
+    hl_tensor *held;
+    hl_program *program;
+    pthread_t thread;
+    hl_status status;
+} held_run;
+
+static void *run_held(void *argument) {
+    held_run *h = argument;
+    h->status = hl_program_run(h->program);
+    return NULL;
+}
+
+/* The program gives the model's factor, and another tensor, too. */
+static void begin_held(held_run *h, model *m, hl_tensor *other) {
+    *h = (held_run){.at = &h->gate};
+    sem_init(&h->gate.inside, 0, 0);
+    sem_init(&h->gate.leave, 0, 0);
+    h->held = hl_apply(m->graph, &gate_operator, &m->factor, 1, &h->at, NULL);
+    h->program = kit_program(m->runtime, m->graph, m->state, (hl_tensor *[]){h->held, other}, 2);
+    kit_write(h->program, m->factor, &(float){1}, sizeof(float));
+    ck_assert_int_eq(pthread_create(&h->thread, NULL, run_held, h), 0);
+    sem_wait(&h->gate.inside);
+}
+
+static hl_status end_held(held_run *h) {
+    float read;
+    sem_post(&h->gate.leave);
+    pthread_join(h->thread, NULL);
+    kit_read(h->program, h->held, &read, sizeof read);
+    ck_assert_float_eq(read, 1);
+    hl_program_destroy(h->program);
+    sem_destroy(&h->gate.inside);
+    sem_destroy(&h->gate.leave);
+    return h->status;
+}
 
 START_TEST(AProgramThatRunsIsBusyForEveryoneElse) {
-    gate g, *at = &g;
-    sem_init(&g.inside, 0, 0);
-    sem_init(&g.leave, 0, 0);
     model m = open_model();
-    hl_tensor *held = hl_apply(m.graph, &gate_operator, &m.factor, 1, &at, NULL);
-    hl_program *program = kit_program(m.runtime, m.graph, m.state, &held, 1);
-    float one = 1, two = 2, read = 0;
-    kit_write(program, m.factor, &one, sizeof one);
-    pthread_t thread;
-    ck_assert_int_eq(pthread_create(&thread, NULL, run_it, program), 0);
-    sem_wait(&g.inside);
-    ck_assert_int_eq(hl_program_run(program), HL_BUSY);
-    ck_assert_int_eq(hl_program_write(program, m.factor, &two, sizeof two), HL_BUSY);
-    ck_assert_int_eq(hl_program_read(program, m.factor, &read, sizeof read), HL_BUSY);
-    ck_assert_float_eq(read, 0);
+    held_run h;
+    begin_held(&h, &m, m.loss);
+    float two = 2, read = 0;
     hl_program_sizes sizes;
-    ck_assert_int_eq(hl_program_measure(program, &sizes), HL_OK); /* nothing that a run changes */
-    kit_write(m.program, m.factor, &two, sizeof two);             /* another program is free */
-    sem_post(&g.leave);
-    void *status;
-    pthread_join(thread, &status);
-    ck_assert_int_eq((hl_status)(intptr_t)status, HL_OK);
-    kit_read(program, held, &read, sizeof read);
-    ck_assert_float_eq(read, 1);
-    hl_program_destroy(program);
+    ck_assert_int_eq(hl_program_run(h.program), HL_BUSY);
+    ck_assert_int_eq(hl_program_write(h.program, m.factor, &two, sizeof two), HL_BUSY);
+    ck_assert_int_eq(hl_program_read(h.program, m.factor, &read, sizeof read), HL_BUSY);
+    ck_assert_float_eq(read, 0);
+    ck_assert_int_eq(hl_program_measure(h.program, &sizes), HL_OK); /* nothing that a run changes */
+    kit_write(m.program, m.factor, &two, sizeof two);               /* another program is free */
+    ck_assert_int_eq(end_held(&h), HL_OK);                          /* and the run has not noticed */
     close_model(&m);
-    sem_destroy(&g.inside);
-    sem_destroy(&g.leave);
 }
 END_TEST
 
@@ -300,28 +323,45 @@ END_TEST
  * number of the first thing that was wrong. */
 static int child(model *m) {
     hl_program *made = NULL;
-    float factor = 2;
+    signal(SIGALRM, SIG_DFL); /* Check's handler would end the parent, too */
+    alarm(30);                /* a child that hangs becomes one that was killed */
     if (hl_program_run(m->program) != HL_FORKED) return 1;
     if (!strstr(hl_program_error(m->program), hl_status_string(HL_FORKED))) return 2;
     if (hl_program_create(m->runtime, m->graph, m->state, &m->loss, 1, &made) != HL_FORKED || made) return 3;
     if (!*hl_graph_error(m->graph)) return 4;
+    float factor = 2;
     if (hl_program_write(m->program, m->factor, &factor, sizeof factor) != HL_OK) return 5; /* its own memory */
     if (hl_program_read(m->program, m->factor, &factor, sizeof factor) != HL_OK || factor < 2) return 6;
     hl_program_destroy(m->program);
     return 0;
 }
 
-START_TEST(AForkedChildIsRefused) {
-    model m = open_model();
-    kit_run(m.program);
+static void fork_and_check(model *m) {
     pid_t pid = fork();
-    if (pid == 0) _exit(child(&m));
+    if (pid == 0) _exit(child(m));
     ck_assert_int_gt(pid, 0);
     int status;
     ck_assert_int_eq(waitpid(pid, &status, 0), pid);
     ck_assert(WIFEXITED(status));
     ck_assert_int_eq(WEXITSTATUS(status), 0);
+}
+
+START_TEST(AForkedChildIsRefused) {
+    model m = open_model();
+    kit_run(m.program);
+    fork_and_check(&m);
     kit_run(m.program); /* the parent goes on */
+    close_model(&m);
+}
+END_TEST
+
+START_TEST(AChildForkedDuringARunIsRefusedToo) {
+    model m = open_model();
+    held_run h;
+    hl_tensor *step = hl_sgd(m.graph, m.loss, &(hl_sgd_options){.rate = m.factor});
+    begin_held(&h, &m, step); /* a run that holds the state for writing */
+    fork_and_check(&m);
+    ck_assert_int_eq(end_held(&h), HL_OK);
     close_model(&m);
 }
 END_TEST
@@ -366,6 +406,6 @@ int main(void) {
                            WhatTheProgramDoesNotHoldIsNotFound, WrongSizesAreRefusedAndNothingIsWritten,
                            IndicesOutOfRangeAreNamedWithTheirConsumer, TheNarrowestConsumerDecidesAboutAnIndex,
                            AScalarThatIsNotFiniteIsReportedByName, AProgramThatRunsIsBusyForEveryoneElse,
-                           AForkedChildIsRefused, ErrorsOfTheGraphAreReportedWithOperatorNodeAndShapes,
-                           AnOperatorWithoutGradientIsNamed));
+                           AForkedChildIsRefused, AChildForkedDuringARunIsRefusedToo,
+                           ErrorsOfTheGraphAreReportedWithOperatorNodeAndShapes, AnOperatorWithoutGradientIsNamed));
 }
