@@ -71,15 +71,25 @@ static hl_status take_arenas(hl_program *program) {
     return HL_OK;
 }
 
-/* Gives every operand its address and fills the constants. */
+/* What a buffer holds before anyone writes it: zeros already, unless it is a constant, or an index whose consumers do
+ * not accept zero, which then is the accepted value next to it. */
+static void fill(const hl__value *value) {
+    size_t n = hl_shape_elements(&value->shape);
+    for (size_t i = 0; value->kind == HL__VALUE_CONSTANT && i < n; i++) ((float *)value->data)[i] = value->constant;
+    if (value->kind != HL__VALUE_INPUT || value->dtype != HL_I32) return;
+    const hl_tensor *tensor = value->tensor;
+    int32_t first = tensor->index_min > 0 ? tensor->index_min : tensor->index_max < 0 ? tensor->index_max : 0;
+    for (size_t i = 0; first != 0 && i < n; i++) ((int32_t *)value->data)[i] = first;
+}
+
+/* Gives every operand its address and fills the buffers. */
 static void set_addresses(hl_program *program) {
     hl__ir *ir = &program->ir;
     for (size_t v = 0; v < ir->n_values; v++) {
         hl__value *value = &ir->values[v];
         if (value->base != v || value->kind == HL__VALUE_STATE || value->first_call == HL__NONE) continue;
         value->data = (char *)program->arenas[hl__plan_arena(&program->plan, value->home)] + value->arena_offset;
-        for (size_t i = 0; value->kind == HL__VALUE_CONSTANT && i < hl_shape_elements(&value->shape); i++)
-            ((float *)value->data)[i] = value->constant;
+        fill(value);
     }
     for (size_t c = 0; c < ir->n_calls; c++) {
         hl__call *call = ir->calls[c];

@@ -26,8 +26,9 @@ HL_PUBLIC hl_status hl_program_create(hl_runtime *runtime, hl_graph *graph, hl_s
 HL_PUBLIC void hl_program_destroy(hl_program *program); /* NULL is harmless */
 
 /* Copies an input's values in, dense row-major; bytes must be the tensor's exact size. They stay until written again;
- * inputs that were never written are zeros. HL_OUT_OF_RANGE: an index that some consumer does not accept (nothing is
- * written then). HL_NOT_FOUND: no input of this program. HL_SHAPE_MISMATCH: bytes. HL_BUSY. */
+ * inputs that were never written are zeros (an index: the value next to zero that is accepted). HL_OUT_OF_RANGE: an
+ * index that some consumer does not accept (nothing is written then). HL_NOT_FOUND: no input of this program.
+ * HL_SHAPE_MISMATCH: bytes. HL_BUSY. */
 HL_PUBLIC hl_status hl_program_write(hl_program *program, hl_tensor *tensor, const void *data, size_t bytes);
 
 /* Runs once. Allocates nothing. HL_NOT_FINITE: a scalar output is infinite or not a number after the run (which was

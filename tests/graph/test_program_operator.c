@@ -246,8 +246,54 @@ START_TEST(ItsShapeRuleSpeaksThroughTheGraph) {
 }
 END_TEST
 
+/* pick: y[i] = 1 / index[i], where no index may be 0. */
+static hl_status pick_infer(hl_inference *i) {
+    i->output[0] = i->input[0].shape;
+    i->index_min[0] = 2;
+    i->index_max[0] = 9;
+    return HL_OK;
+}
+
+static void pick_forward(const hl_call *call, const hl_tile *tile) {
+    (void)tile;
+    for (size_t i = 0; i < call->operand[0].shape.extent[0]; i++)
+        ((float *)call->operand[1].data)[i] = 1 / (float)((const int32_t *)call->operand[0].data)[i];
+}
+
+static const hl_pass pick_pass = {.name = "forward", .kernel = pick_forward};
+static const hl_operator pick = {.name = "pick",
+                                 .min_inputs = 1,
+                                 .max_inputs = 1,
+                                 .n_outputs = 1,
+                                 .infer = pick_infer,
+                                 .forward = {{.pass = &pick_pass, .reads = {HL_IN(0)}, .writes = {HL_OUT(0)}}}};
+
+START_TEST(ItsKernelSeesNoIndexThatItDoesNotAccept) {
+    hl_graph *g = kit_graph();
+    hl_tensor *index = hl_input(g, "index", HL_I32, HL_SHAPE(3));
+    hl_tensor *y = hl_apply(g, &pick, &index, 1, NULL, NULL);
+    hl_runtime *runtime = kit_runtime(1);
+    hl_state *state = kit_state();
+    hl_program *program = kit_program(runtime, g, state, &y, 1);
+    float values[3];
+    kit_run(program); /* never written */
+    kit_read(program, y, values, sizeof values);
+    for (size_t i = 0; i < 3; i++) ck_assert_float_eq(values[i], 0.5f);
+    ck_assert_int_eq(hl_program_write(program, index, (int32_t[]){9, 2, 0}, 12), HL_OUT_OF_RANGE);
+    kit_assert_says(hl_program_error(program), "element 2 is 0; 'pick_0' takes 2 to 9");
+    kit_write(program, index, (int32_t[]){4, 2, 8}, 12);
+    kit_run(program);
+    kit_read(program, y, values, sizeof values);
+    ck_assert_mem_eq(values, ((float[]){0.25f, 0.5f, 0.125f}), sizeof values);
+    hl_program_destroy(program);
+    hl_state_destroy(state);
+    hl_runtime_destroy(runtime);
+    hl_graph_destroy(g);
+}
+END_TEST
+
 int main(void) {
     return run_tests("graph/program operator",
                      TESTS(ItHasTheLossAndTheGradientsOfItsOracle, ItTrainsToTheSameBitsForAnyWorkers,
-                           ItsShapeRuleSpeaksThroughTheGraph));
+                           ItsShapeRuleSpeaksThroughTheGraph, ItsKernelSeesNoIndexThatItDoesNotAccept));
 }
