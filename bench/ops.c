@@ -122,7 +122,7 @@ static bool report_passes(pass_table *table, const bench_measurement *whole, dou
 static bool measure_peak(const bench_machine *machine, const bench_options *options, double *gflops) {
     bench_peak_teams peak;
     bench_measurement measurements[BENCH_N_PEAKS];
-    if (!bench_peak_prepare(machine, options->threads, &peak, measurements) ||
+    if (!bench_peak_prepare(machine, bench_machine_threads(machine, options->threads), &peak, measurements) ||
         !bench_measure(measurements, BENCH_N_PEAKS, options->repetitions))
         return false;
     *gflops = bench_peak_all(measurements);

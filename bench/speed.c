@@ -37,7 +37,9 @@ static bool measure(speed *s) {
     hl_runtime_options runtime = {.workers = options->threads, .policy = options->policy};
     if (!bench_work_create(s->subject, &runtime, &s->all) || !check(&s->all)) return false;
     options->threads = hl_runtime_workers(s->all.runtime);
-    if (!bench_peak_prepare(&s->machine, options->threads, &s->peak, s->measurements)) return false;
+    if (!bench_peak_prepare(&s->machine, bench_machine_threads(&s->machine, options->threads), &s->peak,
+                            s->measurements))
+        return false;
     s->n = BENCH_N_PEAKS;
     double forward = s->subject->forward_flops, both = forward + s->subject->backward_flops;
     add(s, "forward", s->all.forward, forward);
