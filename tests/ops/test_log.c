@@ -34,9 +34,10 @@ START_TEST(GradientsFollowFarAway) {
 END_TEST
 
 START_TEST(NearZeroAtZeroAndBelow) {
-    const float values[] = {0,        -0.0f,      0x1p-149f, 0x1.8p-140f,   0x1p-126f, 0x1.fffffcp-127f,
-                            1e-30f,   0.999999f,  1,         0x1.000002p0f, 1.4142f,   3e38f,
-                            INFINITY, -0x1p-149f, -1,        -INFINITY,     NAN};
+    const float values[] = {0,           -0.0f,       0x1p-149f, 0x1.8p-140f, 0x1p-126f, 0x1.fffffcp-127f,
+                            0x1.2p-127f, 0x1.7p-129f, 1e-30f,    0.999999f,   1,         0x1.000002p0f,
+                            1.4142f,     3e38f,       INFINITY,  -0x1p-149f,  -1,        -INFINITY,
+                            NAN};
     op_case c = any();
     check_unary_values(&c, values, sizeof values / sizeof *values);
 }

@@ -32,8 +32,8 @@ START_TEST(ZeroHasNoSlope) {
 END_TEST
 
 START_TEST(SmallestLargestAndNoNumberPass) {
-    const float values[] = {0x1p-149f,       -0x1p-149f,       0x1p-126f, 0,
-                            0x1.fffffep127f, -0x1.fffffep127f, INFINITY,  -INFINITY};
+    const float values[] = {0x1p-149f,        -0x1p-149f, 0x1p-126f, 0,  0x1.fffffep127f,
+                            -0x1.fffffep127f, INFINITY,   -INFINITY, NAN};
     check_unary_values(&any, values, sizeof values / sizeof *values);
 }
 END_TEST
