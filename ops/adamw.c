@@ -42,7 +42,7 @@ static void kernel(const hl_call *call, const hl_tile *tile) {
     float epsilon = beta_or(config->epsilon, 1e-8f), rate = *hl__f32(&call->operand[RATE]);
     uint32_t t = (uint32_t)*hl__i32(&call->operand[STEP]) + 1;
     float m_scale = (float)(1 / (1 - power((double)b1, t))), v_scale = (float)(1 / (1 - power((double)b2, t)));
-    hl_box box = hl__elementwise_box(call, tile);
+    hl_box box = hl__update_box(call, tile);
     size_t rank = p->shape.rank, at[HL_MAX_RANK] = {0}, n = rank ? box.end[rank - 1] - box.begin[rank - 1] : 1;
     for (bool started = false; hl__next_row(&box, rank, at, &started);) {
         size_t offset = hl__offset(p, at); /* all four lie dense */
@@ -61,7 +61,7 @@ static void kernel(const hl_call *call, const hl_tile *tile) {
 /* ---- descriptor ---- */
 
 static const hl_pass update = {
-    .name = "update", .grid = hl__elementwise_grid, .access = hl__update_access, .kernel = kernel, .background = true};
+    .name = "update", .grid = hl__update_grid, .access = hl__update_access, .kernel = kernel, .background = true};
 
 HL__DEFINE_OPERATOR(adamw) = {
     .name = "adamw",

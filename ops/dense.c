@@ -9,7 +9,7 @@
  *
  * Saved: z where the activation is GELU (its gradient needs it); ReLU and tanh are differentiated from y. */
 #include "ops/activation.h"
-#include "ops/linear.h"
+#include "ops/linear_backward.h"
 
 static const hl_dense_config *config_of(const hl_call *call) { return call->options; }
 
@@ -41,7 +41,6 @@ static hl_status infer(hl_inference *i) {
     i->output[0] = y;
     i->output[1] = config->activation == HL_ACTIVATION_GELU ? y : HL_SCALAR;
     i->temp[0] = y;
-    i->temp[1] = HL_SHAPE(N, K);
     return HL_OK;
 }
 
@@ -55,26 +54,31 @@ static hl_status forward_prepare(const hl_call *call, void *plan) {
     return hl__linear_prepare(&x, &y, plan);
 }
 
-static void forward_kernel(const hl_call *call, const hl_tile *tile) {
-    const hl__linear_plan *plan = call->plan;
+/* Bias and activation of a tile whose product has been made. */
+static void finish_tile(const hl_call *call, const hl__tokens *y, const hl__token_block *at, hl__column_range columns) {
     const hl_view *bias = &call->operand[FBIAS], *z = &call->operand[FZ];
-    hl__token_block at = hl__token_block_at(&plan->x, &plan->cut, tile->index[0]);
-    size_t begin, end, N = plan->y.width;
-    hl__column_range(&plan->y, tile->index[1], &begin, &end);
-    hl__linear_tile(plan, &at, begin, end, hl__f32(&call->operand[FX]), hl__f32(&call->operand[FW]),
-                    hl__f32(&call->operand[FY]));
-    const float *bias_n = hl_view_present(bias) ? hl__f32(bias) + begin : NULL;
+    const float *bias_n = hl_view_present(bias) ? hl__f32(bias) + columns.begin : NULL;
     hl_activation activation = config_of(call)->activation;
     if (!bias_n && activation == HL_ACTIVATION_NONE) return;
     bool save = activation == HL_ACTIVATION_GELU && hl_view_present(z);
-    for (size_t row = 0; row < at.n_batches * at.n_tokens; row++) {
-        size_t offset = hl__tokens_offset(&plan->y, &at, row / at.n_tokens, begin) + row % at.n_tokens * N;
+    for (size_t row = 0; row < at->n_batches * at->n_tokens; row++) {
+        size_t offset =
+            hl__tokens_offset(y, at, row / at->n_tokens, columns.begin) + row % at->n_tokens * y->row_stride;
         hl__activate_row(activation, hl__f32(&call->operand[FY]) + offset, bias_n, save ? hl__f32(z) + offset : NULL,
-                         end - begin);
+                         columns.end - columns.begin);
     }
 }
 
-/* ---- backward: dz = dy act'(z);  dx = dz W^T;  dw = x^T dz;  dbias = sum_t dz ---- */
+static void forward_kernel(const hl_call *call, const hl_tile *tile) {
+    const hl__linear_plan *plan = call->plan;
+    hl__token_block at = hl__token_block_at(&plan->y, &plan->cut.tokens, tile->index[0]);
+    hl__column_range columns = hl__columns_at(&plan->cut.columns, tile->index[1]);
+    hl__linear_tile(plan, &at, columns, hl__f32(&call->operand[FX]), hl__f32(&call->operand[FW]),
+                    hl__f32(&call->operand[FY]));
+    finish_tile(call, &plan->y, &at, columns);
+}
+
+/* ---- backward: dz = dy act'(z);  dx = dz w^T;  dw = x^T dz;  dbias = sum_t dz ---- */
 
 enum { ZDY, ZY, ZZ, ZDZ };
 
@@ -98,24 +102,20 @@ static void dz_kernel(const hl_call *call, const hl_tile *tile) {
     }
 }
 
-enum { XDZ, XWT, XDX };
+enum { XDZ, XW, XDX };
 
 static hl_status dx_prepare(const hl_call *call, void *plan) {
     hl__tokens dz = hl__tokens_of(&call->operand[XDZ], false);
     hl__tokens dx = hl__tokens_of(&call->operand[XDX], config_of(call)->heads);
-    return hl__linear_prepare(&dz, &dx, plan);
+    return hl__linear_t_prepare(&dz, &dx, plan);
 }
 
 static void dx_kernel(const hl_call *call, const hl_tile *tile) {
-    const hl__linear_plan *plan = call->plan;
-    hl__token_block at = hl__token_block_at(&plan->x, &plan->cut, tile->index[0]);
-    size_t begin, end;
-    hl__column_range(&plan->y, tile->index[1], &begin, &end);
-    hl__linear_tile(plan, &at, begin, end, hl__f32(&call->operand[XDZ]), hl__f32(&call->operand[XWT]),
-                    hl__f32(&call->operand[XDX]));
+    hl__linear_t_tile(call->plan, tile, hl__f32(&call->operand[XDZ]), hl__f32(&call->operand[XW]),
+                      hl__f32(&call->operand[XDX]));
 }
 
-enum { WX, WDZ, WDW };
+enum { WX, WDZ, WDW, WDBIAS };
 
 static hl_status dw_prepare(const hl_call *call, void *plan) {
     hl__tokens x = hl__tokens_of(&call->operand[WX], config_of(call)->heads);
@@ -125,27 +125,20 @@ static hl_status dw_prepare(const hl_call *call, void *plan) {
 
 static void dw_kernel(const hl_call *call, const hl_tile *tile) {
     hl__linear_dw_tile(call->plan, tile->index, hl__f32(&call->operand[WX]), hl__f32(&call->operand[WDZ]),
-                       hl__f32(&call->operand[WDW]));
-}
-
-static void db_kernel(const hl_call *call, const hl_tile *tile) {
-    hl__tokens y = hl__tokens_of(&call->operand[0], false);
-    size_t begin, end;
-    hl__db_range(&y, tile->index[0], &begin, &end);
-    hl__linear_db_tile(&y, begin, end, hl__f32(&call->operand[0]), hl__f32(&call->operand[1]));
+                       hl__f32(&call->operand[WDW]), hl__f32(&call->operand[WDBIAS]));
 }
 
 /* ---- tiling and access ---- */
 
 static void forward_access(const hl_call *call, const hl_tile *tile, hl_box *boxes) {
     const hl__linear_plan *plan = call->plan;
-    hl__token_block at = hl__token_block_at(&plan->x, &plan->cut, tile->index[0]);
-    size_t begin, end, K = plan->x.segments * plan->x.width;
-    hl__column_range(&plan->y, tile->index[1], &begin, &end);
-    hl__box_tokens(&call->operand[FX], config_of(call)->heads, &at, 0, K, &boxes[FX]);
-    hl__box_tokens(&call->operand[FY], false, &at, begin, end, &boxes[FY]);
-    boxes[FW].begin[1] = boxes[FBIAS].begin[0] = begin;
-    boxes[FW].end[1] = boxes[FBIAS].end[0] = end;
+    hl__token_block at = hl__token_block_at(&plan->y, &plan->cut.tokens, tile->index[0]);
+    hl__column_range columns = hl__columns_at(&plan->cut.columns, tile->index[1]);
+    hl__column_range all = {0, hl__all_columns(&plan->x)};
+    hl__box_tokens(&call->operand[FX], config_of(call)->heads, &at, all, &boxes[FX]);
+    hl__box_tokens(&call->operand[FY], false, &at, columns, &boxes[FY]);
+    boxes[FW].begin[1] = boxes[FBIAS].begin[0] = columns.begin;
+    boxes[FW].end[1] = boxes[FBIAS].end[0] = columns.end;
     boxes[FZ] = config_of(call)->activation == HL_ACTIVATION_GELU ? boxes[FY] : hl__box_empty();
 }
 
@@ -161,38 +154,29 @@ static void dz_access(const hl_call *call, const hl_tile *tile, hl_box *boxes) {
 }
 
 static void dx_access(const hl_call *call, const hl_tile *tile, hl_box *boxes) {
-    const hl__linear_plan *plan = call->plan;
-    hl__token_block at = hl__token_block_at(&plan->x, &plan->cut, tile->index[0]);
-    size_t begin, end;
-    hl__column_range(&plan->y, tile->index[1], &begin, &end);
-    hl__box_tokens(&call->operand[XDZ], false, &at, 0, plan->x.width, &boxes[XDZ]);
-    hl__box_tokens(&call->operand[XDX], config_of(call)->heads, &at, begin, end, &boxes[XDX]);
-    boxes[XWT].begin[1] = begin;
-    boxes[XWT].end[1] = end;
+    const hl__linear_t_plan *plan = call->plan;
+    hl__token_block at = hl__token_block_at(&plan->y, &plan->cut.tokens, tile->index[0]);
+    hl__column_range columns = hl__columns_at(&plan->cut.columns, tile->index[1]);
+    hl__column_range all = {0, hl__all_columns(&plan->x)};
+    hl__box_tokens(&call->operand[XDZ], false, &at, all, &boxes[XDZ]);
+    hl__box_tokens(&call->operand[XDX], config_of(call)->heads, &at, columns, &boxes[XDX]);
+    boxes[XW].begin[0] = columns.begin;
+    boxes[XW].end[0] = columns.end;
 }
 
 static void dw_access(const hl_call *call, const hl_tile *tile, hl_box *boxes) {
     const hl__linear_dw_plan *plan = call->plan;
     hl__token_block at = hl__token_block_at(&plan->x, &plan->cut, tile->index[2]);
-    size_t k0, k1, n0, n1;
-    hl__block_range(plan->x.width, plan->rows, tile->index[0], &k0, &k1);
-    hl__block_range(plan->y.width, plan->columns, tile->index[1], &n0, &n1);
-    hl__box_tokens(&call->operand[WX], config_of(call)->heads, &at, k0, k1, &boxes[WX]);
-    hl__box_tokens(&call->operand[WDZ], false, &at, n0, n1, &boxes[WDZ]);
-    boxes[WDW] = (hl_box){.begin = {k0, n0}, .end = {k1, n1}};
-}
-
-static void db_grid(const hl_call *call, hl_grid *grid) {
-    hl__tokens y = hl__tokens_of(&call->operand[0], false);
-    grid->extent[0] = hl__db_tiles(&y);
-}
-
-static void db_access(const hl_call *call, const hl_tile *tile, hl_box *boxes) {
-    hl__tokens y = hl__tokens_of(&call->operand[0], false);
-    size_t begin, end, last = call->operand[0].shape.rank - 1;
-    hl__db_range(&y, tile->index[0], &begin, &end);
-    boxes[0].begin[last] = boxes[1].begin[0] = begin;
-    boxes[0].end[last] = boxes[1].end[0] = end;
+    hl__column_range rows = hl__columns_at(&plan->tiles.rows, tile->index[0]);
+    hl__column_range columns = hl__columns_at(&plan->tiles.columns, tile->index[1]);
+    bool has_dw = hl_view_present(&call->operand[WDW]);
+    bool has_db = tile->index[0] == 0 && hl_view_present(&call->operand[WDBIAS]);
+    hl__box_tokens(&call->operand[WX], config_of(call)->heads, &at, rows, &boxes[WX]);
+    hl__box_tokens(&call->operand[WDZ], false, &at, columns, &boxes[WDZ]);
+    if (!has_dw) boxes[WX] = hl__box_empty();
+    if (!has_dw && !has_db) boxes[WDZ] = hl__box_empty();
+    boxes[WDW] = (hl_box){.begin = {rows.begin, columns.begin}, .end = {rows.end, columns.end}};
+    boxes[WDBIAS] = has_db ? (hl_box){.begin = {columns.begin}, .end = {columns.end}} : hl__box_empty();
 }
 
 /* ---- descriptor ---- */
@@ -205,13 +189,12 @@ static const hl_pass forward = {.name = "forward",
                                 .prepare = forward_prepare,
                                 .kernel = forward_kernel};
 static const hl_pass dz = {.name = "dz", .grid = dz_grid, .access = dz_access, .kernel = dz_kernel};
-static const hl_pass wt = {
-    .name = "wt", .grid = hl__transpose_grid, .access = hl__transpose_access, .kernel = hl__transpose_kernel};
 static const hl_pass dx = {.name = "dx",
-                           .grid = hl__linear_grid,
+                           .grid = hl__linear_t_grid,
                            .access = dx_access,
-                           .cost = hl__linear_cost,
-                           .plan_bytes = sizeof(hl__linear_plan),
+                           .cost = hl__linear_t_cost,
+                           .scratch = hl__linear_t_scratch,
+                           .plan_bytes = sizeof(hl__linear_t_plan),
                            .prepare = dx_prepare,
                            .kernel = dx_kernel};
 static const hl_pass dw = {.name = "dw",
@@ -222,7 +205,6 @@ static const hl_pass dw = {.name = "dw",
                            .prepare = dw_prepare,
                            .kernel = dw_kernel,
                            .background = true};
-static const hl_pass db = {.name = "db", .grid = db_grid, .access = db_access, .kernel = db_kernel, .background = true};
 
 HL__DEFINE_OPERATOR(dense) = {
     .name = "dense",
@@ -235,7 +217,5 @@ HL__DEFINE_OPERATOR(dense) = {
     .infer = infer,
     .forward = {{.pass = &forward, .reads = {HL_IN(0), HL_IN(1), HL_IN(2)}, .writes = {HL_OUT(0), HL_OUT(1)}}},
     .backward = {{.pass = &dz, .reads = {HL_DOUT(0), HL_OUT(0), HL_OUT(1)}, .writes = {HL_TEMP(0)}, .alias = dz_alias},
-                 {.pass = &wt, .reads = {HL_IN(1)}, .writes = {HL_TEMP(1)}},
-                 {.pass = &dx, .reads = {HL_TEMP(0), HL_TEMP(1)}, .writes = {HL_DIN(0)}},
-                 {.pass = &dw, .reads = {HL_IN(0), HL_TEMP(0)}, .writes = {HL_DIN(1)}},
-                 {.pass = &db, .reads = {HL_TEMP(0)}, .writes = {HL_DIN(2)}}}};
+                 {.pass = &dx, .reads = {HL_TEMP(0), HL_IN(1)}, .writes = {HL_DIN(0)}},
+                 {.pass = &dw, .reads = {HL_IN(0), HL_TEMP(0)}, .writes = {HL_DIN(1), HL_DIN(2)}}}};

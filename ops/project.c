@@ -4,7 +4,7 @@
  *
  *   y[b, h, t, d] = sum_k x[b, t, k] w[k, h, d] + bias[h, d]      (Vaswani et al. 2017, section 3.2.2: Q W_h^Q)
  *   x [B, T, K], w [K, H, D], bias [H, D] (optional), y [B, H, T, D] */
-#include "ops/linear.h"
+#include "ops/linear_backward.h"
 
 /* ---- checks and shape rule ---- */
 
@@ -25,7 +25,6 @@ static hl_status infer(hl_inference *i) {
         return hl_refuse(i, HL_SHAPE_MISMATCH, "bias %s does not fit x %s and w %s: [%zu, %zu] is needed",
                          hl_shape_text(&bias->shape, c, sizeof c), a, b, H, D);
     i->output[0] = HL_SHAPE(x->extent[0], H, x->extent[1], D);
-    i->temp[0] = HL_SHAPE(H * D, x->extent[2]);
     return HL_OK;
 }
 
@@ -38,42 +37,42 @@ static hl_status forward_prepare(const hl_call *call, void *plan) {
     return hl__linear_prepare(&x, &y, plan);
 }
 
+static void add_bias(const hl__linear_plan *plan, const hl__token_block *at, size_t begin, size_t end,
+                     const float *bias, float *y) {
+    for (size_t b = 0; b < at->n_batches; b++) {
+        float *y_t = y + hl__tokens_offset(&plan->y, at, b, begin);
+        for (size_t t = 0; t < at->n_tokens; t++, y_t += plan->y.row_stride)
+            for (size_t d = 0; d < end - begin; d++) y_t[d] += bias[begin + d];
+    }
+}
+
 static void forward_kernel(const hl_call *call, const hl_tile *tile) {
     const hl__linear_plan *plan = call->plan;
     const hl_view *bias = &call->operand[FBIAS];
-    hl__token_block at = hl__token_block_at(&plan->x, &plan->cut, tile->index[0]);
-    size_t begin, end;
-    hl__column_range(&plan->y, tile->index[1], &begin, &end);
+    hl__token_block at = hl__token_block_at(&plan->y, &plan->cut.tokens, tile->index[0]);
+    hl__column_range columns = hl__columns_at(&plan->cut.columns, tile->index[1]);
     float *y = hl__f32(&call->operand[FY]);
-    hl__linear_tile(plan, &at, begin, end, hl__f32(&call->operand[FX]), hl__f32(&call->operand[FW]), y);
-    if (!hl_view_present(bias)) return;
-    const float *bias_d = hl__f32(bias) + begin;
-    for (size_t b = 0; b < at.n_batches; b++) {
-        float *y_t = y + hl__tokens_offset(&plan->y, &at, b, begin);
-        for (size_t t = 0; t < at.n_tokens; t++, y_t += plan->y.row_stride)
-            for (size_t d = 0; d < end - begin; d++) y_t[d] += bias_d[d];
-    }
+    hl__linear_tile(plan, &at, columns, hl__f32(&call->operand[FX]), hl__f32(&call->operand[FW]), y);
+    size_t piece = plan->cut.columns.piece;
+    for (size_t n = columns.begin; hl_view_present(bias) && n < columns.end; n += piece)
+        add_bias(plan, &at, n, hl__min(n + piece, columns.end), hl__f32(bias), y);
 }
 
 /* ---- backward: dx = dy w^T over all heads;  dw = x^T dy;  dbias = sum_{b,t} dy ---- */
 
-enum { XDY, XWT, XDX };
+enum { XDY, XW, XDX };
 
 static hl_status dx_prepare(const hl_call *call, void *plan) {
     hl__tokens dy = hl__tokens_of(&call->operand[XDY], true), dx = hl__tokens_of(&call->operand[XDX], false);
-    return hl__linear_prepare(&dy, &dx, plan);
+    return hl__linear_t_prepare(&dy, &dx, plan);
 }
 
 static void dx_kernel(const hl_call *call, const hl_tile *tile) {
-    const hl__linear_plan *plan = call->plan;
-    hl__token_block at = hl__token_block_at(&plan->x, &plan->cut, tile->index[0]);
-    size_t begin, end;
-    hl__column_range(&plan->y, tile->index[1], &begin, &end);
-    hl__linear_tile(plan, &at, begin, end, hl__f32(&call->operand[XDY]), hl__f32(&call->operand[XWT]),
-                    hl__f32(&call->operand[XDX]));
+    hl__linear_t_tile(call->plan, tile, hl__f32(&call->operand[XDY]), hl__f32(&call->operand[XW]),
+                      hl__f32(&call->operand[XDX]));
 }
 
-enum { WX, WDY, WDW };
+enum { WX, WDY, WDW, WDBIAS };
 
 static hl_status dw_prepare(const hl_call *call, void *plan) {
     hl__tokens x = hl__tokens_of(&call->operand[WX], false), dy = hl__tokens_of(&call->operand[WDY], true);
@@ -82,66 +81,48 @@ static hl_status dw_prepare(const hl_call *call, void *plan) {
 
 static void dw_kernel(const hl_call *call, const hl_tile *tile) {
     hl__linear_dw_tile(call->plan, tile->index, hl__f32(&call->operand[WX]), hl__f32(&call->operand[WDY]),
-                       hl__f32(&call->operand[WDW]));
-}
-
-static void db_kernel(const hl_call *call, const hl_tile *tile) {
-    hl__tokens y = hl__tokens_of(&call->operand[0], true);
-    size_t begin, end;
-    hl__db_range(&y, tile->index[0], &begin, &end);
-    hl__linear_db_tile(&y, begin, end, hl__f32(&call->operand[0]), hl__f32(&call->operand[1]));
+                       hl__f32(&call->operand[WDW]), hl__f32(&call->operand[WDBIAS]));
 }
 
 /* ---- tiling and access ---- */
 
 static void forward_access(const hl_call *call, const hl_tile *tile, hl_box *boxes) {
     const hl__linear_plan *plan = call->plan;
-    hl__token_block at = hl__token_block_at(&plan->x, &plan->cut, tile->index[0]);
-    size_t begin, end, D = plan->y.width;
-    hl__column_range(&plan->y, tile->index[1], &begin, &end);
-    hl__box_tokens(&call->operand[FX], false, &at, 0, plan->x.width, &boxes[FX]);
-    hl__box_tokens(&call->operand[FY], true, &at, begin, end, &boxes[FY]);
-    boxes[FW].begin[1] = boxes[FBIAS].begin[0] = begin / D;
-    boxes[FW].end[1] = boxes[FBIAS].end[0] = begin / D + 1;
-    boxes[FW].begin[2] = boxes[FBIAS].begin[1] = begin % D;
-    boxes[FW].end[2] = boxes[FBIAS].end[1] = begin % D + (end - begin);
+    hl__token_block at = hl__token_block_at(&plan->y, &plan->cut.tokens, tile->index[0]);
+    hl__column_range columns = hl__columns_at(&plan->cut.columns, tile->index[1]), all = {0, plan->x.width};
+    hl__box_tokens(&call->operand[FX], false, &at, all, &boxes[FX]);
+    hl__box_tokens(&call->operand[FY], true, &at, columns, &boxes[FY]);
+    hl__box_segments(&boxes[FW], 1, plan->y.width, columns);
+    hl__box_segments(&boxes[FBIAS], 0, plan->y.width, columns);
 }
 
 static void dx_access(const hl_call *call, const hl_tile *tile, hl_box *boxes) {
-    const hl__linear_plan *plan = call->plan;
-    hl__token_block at = hl__token_block_at(&plan->x, &plan->cut, tile->index[0]);
-    size_t begin, end;
-    hl__column_range(&plan->y, tile->index[1], &begin, &end);
-    hl__box_tokens(&call->operand[XDY], true, &at, 0, plan->x.segments * plan->x.width, &boxes[XDY]);
-    hl__box_tokens(&call->operand[XDX], false, &at, begin, end, &boxes[XDX]);
-    boxes[XWT].begin[1] = begin;
-    boxes[XWT].end[1] = end;
+    const hl__linear_t_plan *plan = call->plan;
+    hl__token_block at = hl__token_block_at(&plan->y, &plan->cut.tokens, tile->index[0]);
+    hl__column_range columns = hl__columns_at(&plan->cut.columns, tile->index[1]);
+    hl__column_range all = {0, hl__all_columns(&plan->x)};
+    hl__box_tokens(&call->operand[XDY], true, &at, all, &boxes[XDY]);
+    hl__box_tokens(&call->operand[XDX], false, &at, columns, &boxes[XDX]);
+    boxes[XW].begin[0] = columns.begin;
+    boxes[XW].end[0] = columns.end;
 }
 
 static void dw_access(const hl_call *call, const hl_tile *tile, hl_box *boxes) {
     const hl__linear_dw_plan *plan = call->plan;
     hl__token_block at = hl__token_block_at(&plan->x, &plan->cut, tile->index[2]);
-    size_t k0, k1, n0, n1, D = plan->y.width;
-    hl__block_range(plan->x.width, plan->rows, tile->index[0], &k0, &k1);
-    hl__block_range(D, plan->columns, tile->index[1], &n0, &n1);
-    hl__box_tokens(&call->operand[WX], false, &at, k0, k1, &boxes[WX]);
-    hl__box_tokens(&call->operand[WDY], true, &at, n0, n1, &boxes[WDY]);
-    boxes[WDW] = (hl_box){.begin = {k0, n0 / D, n0 % D}, .end = {k1, n0 / D + 1, n0 % D + (n1 - n0)}};
-}
-
-static void db_grid(const hl_call *call, hl_grid *grid) {
-    hl__tokens y = hl__tokens_of(&call->operand[0], true);
-    grid->extent[0] = hl__db_tiles(&y);
-}
-
-static void db_access(const hl_call *call, const hl_tile *tile, hl_box *boxes) {
-    hl__tokens y = hl__tokens_of(&call->operand[0], true);
-    size_t begin, end;
-    hl__db_range(&y, tile->index[0], &begin, &end);
-    boxes[0].begin[1] = boxes[1].begin[0] = begin / y.width;
-    boxes[0].end[1] = boxes[1].end[0] = begin / y.width + 1;
-    boxes[0].begin[3] = boxes[1].begin[1] = begin % y.width;
-    boxes[0].end[3] = boxes[1].end[1] = begin % y.width + (end - begin);
+    hl__column_range rows = hl__columns_at(&plan->tiles.rows, tile->index[0]);
+    hl__column_range columns = hl__columns_at(&plan->tiles.columns, tile->index[1]);
+    bool has_dw = hl_view_present(&call->operand[WDW]);
+    bool has_db = tile->index[0] == 0 && hl_view_present(&call->operand[WDBIAS]);
+    hl__box_tokens(&call->operand[WX], false, &at, rows, &boxes[WX]);
+    hl__box_tokens(&call->operand[WDY], true, &at, columns, &boxes[WDY]);
+    if (!has_dw) boxes[WX] = hl__box_empty();
+    if (!has_dw && !has_db) boxes[WDY] = hl__box_empty();
+    boxes[WDW].begin[0] = rows.begin;
+    boxes[WDW].end[0] = rows.end;
+    hl__box_segments(&boxes[WDW], 1, plan->y.width, columns);
+    if (has_db) hl__box_segments(&boxes[WDBIAS], 0, plan->y.width, columns);
+    else boxes[WDBIAS] = hl__box_empty();
 }
 
 /* ---- descriptor ---- */
@@ -153,13 +134,12 @@ static const hl_pass forward = {.name = "forward",
                                 .plan_bytes = sizeof(hl__linear_plan),
                                 .prepare = forward_prepare,
                                 .kernel = forward_kernel};
-static const hl_pass wt = {
-    .name = "wt", .grid = hl__transpose_grid, .access = hl__transpose_access, .kernel = hl__transpose_kernel};
 static const hl_pass dx = {.name = "dx",
-                           .grid = hl__linear_grid,
+                           .grid = hl__linear_t_grid,
                            .access = dx_access,
-                           .cost = hl__linear_cost,
-                           .plan_bytes = sizeof(hl__linear_plan),
+                           .cost = hl__linear_t_cost,
+                           .scratch = hl__linear_t_scratch,
+                           .plan_bytes = sizeof(hl__linear_t_plan),
                            .prepare = dx_prepare,
                            .kernel = dx_kernel};
 static const hl_pass dw = {.name = "dw",
@@ -170,7 +150,6 @@ static const hl_pass dw = {.name = "dw",
                            .prepare = dw_prepare,
                            .kernel = dw_kernel,
                            .background = true};
-static const hl_pass db = {.name = "db", .grid = db_grid, .access = db_access, .kernel = db_kernel, .background = true};
 
 HL__DEFINE_OPERATOR(project) = {
     .name = "project",
@@ -180,7 +159,5 @@ HL__DEFINE_OPERATOR(project) = {
     .n_outputs = 1,
     .infer = infer,
     .forward = {{.pass = &forward, .reads = {HL_IN(0), HL_IN(1), HL_IN(2)}, .writes = {HL_OUT(0)}}},
-    .backward = {{.pass = &wt, .reads = {HL_IN(1)}, .writes = {HL_TEMP(0)}},
-                 {.pass = &dx, .reads = {HL_DOUT(0), HL_TEMP(0)}, .writes = {HL_DIN(0)}},
-                 {.pass = &dw, .reads = {HL_IN(0), HL_DOUT(0)}, .writes = {HL_DIN(1)}},
-                 {.pass = &db, .reads = {HL_DOUT(0)}, .writes = {HL_DIN(2)}}}};
+    .backward = {{.pass = &dx, .reads = {HL_DOUT(0), HL_IN(1)}, .writes = {HL_DIN(0)}},
+                 {.pass = &dw, .reads = {HL_IN(0), HL_DOUT(0)}, .writes = {HL_DIN(1), HL_DIN(2)}}}};

@@ -26,7 +26,7 @@ enum { G, RATE, P, V };
 static void kernel(const hl_call *call, const hl_tile *tile) {
     const hl_sgd_config *config = call->options;
     const hl_view *g = &call->operand[G], *p = &call->operand[P], *v = &call->operand[V];
-    hl_box box = hl__elementwise_box(call, tile);
+    hl_box box = hl__update_box(call, tile);
     size_t rank = p->shape.rank, at[HL_MAX_RANK] = {0}, n = rank ? box.end[rank - 1] - box.begin[rank - 1] : 1;
     float rate = *hl__f32(&call->operand[RATE]);
     for (bool started = false; hl__next_row(&box, rank, at, &started);) {
@@ -44,7 +44,7 @@ static void kernel(const hl_call *call, const hl_tile *tile) {
 /* ---- descriptor ---- */
 
 static const hl_pass update = {
-    .name = "update", .grid = hl__elementwise_grid, .access = hl__update_access, .kernel = kernel, .background = true};
+    .name = "update", .grid = hl__update_grid, .access = hl__update_access, .kernel = kernel, .background = true};
 
 HL__DEFINE_OPERATOR(sgd) = {
     .name = "sgd",

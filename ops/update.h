@@ -5,6 +5,7 @@
 #define HL_OPS_UPDATE_H
 
 #include "ops/elementwise.h"
+#include "ops/matrix.h"
 
 /* Inputs 0 .. n_tensors - 1 have the shape of the parameter, input 0; the others are scalars. */
 static inline hl_status hl__update_infer(hl_inference *i, size_t n_tensors, uint32_t integers) {
@@ -23,9 +24,40 @@ static inline hl_status hl__update_infer(hl_inference *i, size_t n_tensors, uint
     return HL_OK;
 }
 
+/* ---- tiles: those of the parameter's gradient, where it is a matrix or one of heads ---- */
+
+static inline bool hl__update_is_matrix(const hl_shape *p) { return p->rank == 2 || p->rank == 3; }
+
+static inline hl__matrix_cut hl__update_cut(const hl_shape *p) {
+    bool heads = p->rank == 3;
+    return hl__cut_matrix(1, p->extent[0], heads ? p->extent[1] : 1, p->extent[heads ? 2 : 1]);
+}
+
+static inline void hl__update_grid(const hl_call *call, hl_grid *grid) {
+    const hl_shape *p = &hl__written(call)->shape;
+    if (!hl__update_is_matrix(p)) {
+        hl__elementwise_grid(call, grid);
+        return;
+    }
+    hl__matrix_cut cut = hl__update_cut(p);
+    grid->extent[0] = cut.rows.n;
+    grid->extent[1] = cut.columns.n;
+}
+
+static inline hl_box hl__update_box(const hl_call *call, const hl_tile *tile) {
+    const hl_shape *p = &hl__written(call)->shape;
+    if (!hl__update_is_matrix(p)) return hl__elementwise_box(call, tile);
+    hl__matrix_cut cut = hl__update_cut(p);
+    hl__column_range rows = hl__columns_at(&cut.rows, tile->index[0]);
+    hl__column_range columns = hl__columns_at(&cut.columns, tile->index[1]);
+    hl_box box = {.begin = {rows.begin, columns.begin}, .end = {rows.end, columns.end}};
+    if (p->rank == 3) hl__box_segments(&box, 1, p->extent[2], columns);
+    return box;
+}
+
 /* Boxes of all operands that have the parameter's shape; scalars stay whole. */
 static inline void hl__update_access(const hl_call *call, const hl_tile *tile, hl_box *boxes) {
-    hl_box box = hl__elementwise_box(call, tile);
+    hl_box box = hl__update_box(call, tile);
     const hl_shape *shape = &hl__written(call)->shape;
     for (size_t i = 0; i < call->n_reads + call->n_writes; i++)
         if (hl__shape_equal(&call->operand[i].shape, shape)) boxes[i] = box;

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * How a weight matrix is cut into tiles. Its gradient and its update use the same cut, which depends on its shape
+ * alone, so that a tile of the gradient is consumed by its update as soon as it is there, while it is in cache.
+ *
+ * A matrix is [K][N] with both axes in segments (heads) of some width: [K, H, D] of a projection has H segments of D
+ * columns. */
+#ifndef HL_OPS_MATRIX_H
+#define HL_OPS_MATRIX_H
+
+#include "ops/linear.h"
+
+typedef struct hl__matrix_cut {
+    hl__column_cut rows, columns;
+} hl__matrix_cut;
+
+#define HL__MATRIX_LEAST_ROWS 16
+
+/* Tiles of 64 rows, with as many columns as leave enough of them; fewer rows where the matrix is small. */
+static inline hl__matrix_cut hl__cut_matrix(size_t row_segments, size_t row_width, size_t segments, size_t width) {
+    size_t rows = HL__LINEAR_SIDE;
+    hl__matrix_cut cut = {hl__cut_columns(row_segments, row_width, rows),
+                          hl__cut_columns(segments, width, HL__LINEAR_SIDE)};
+    for (; rows > HL__MATRIX_LEAST_ROWS && cut.rows.n * cut.columns.n < HL__LINEAR_WIDE_TILES; rows /= 2)
+        cut.rows = hl__cut_columns(row_segments, row_width, rows / 2);
+    for (size_t most = 2 * HL__LINEAR_SIDE; most <= HL__LINEAR_MOST_COLUMNS; most *= 2) {
+        hl__column_cut wider = hl__cut_columns(segments, width, most);
+        if (cut.rows.n * wider.n < HL__LINEAR_WIDE_TILES) break;
+        cut.columns = wider;
+    }
+    return cut;
+}
+
+#endif
