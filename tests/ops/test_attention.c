@@ -237,6 +237,37 @@ START_TEST(SomeQueriesSeeNoKey) {
 }
 END_TEST
 
+static void attention_and_lse(const op_case *c, const double *const in[], double *const out[]) {
+    const size_t *q = c->inputs[Q].shape.extent;
+    size_t rows = q[0] * q[1] * q[2], Tk = c->inputs[K].shape.extent[2];
+    double *p = malloc(rows * Tk * sizeof *p);
+    ck_assert_ptr_nonnull(p);
+    weighted_sum(c, in, out[0], false);
+    oracle_scores(c, &((const hl_attention_config *)c->options)->score, BIAS, LENGTHS, in, p);
+    oracle_softmax(p, rows, Tk, p, out[1]);
+    free(p);
+}
+
+/* attention_weights reads L where a user looks at the weights: so it is compared here, as if it were a visible output.
+ * It is off by what a weight is, at most; +infinity is exact. */
+START_TEST(TheLogSumExpIsSavedAndInfiniteWhereNothingIsSeen) {
+    for (int isa = 0; isa < HL__N_ISAS; isa++) {
+        if (!hl__operator_for(HL__OP_attention, (hl__isa)isa)) continue;
+        hl_operator visible = *hl__operator_for(HL__OP_attention, (hl__isa)isa);
+        visible.n_saved = 0;
+        hl_attention_config config = {.score = {.mask = HL_MASK_CAUSAL}};
+        op_case c = case_of((extents){2, 2, 100, 70, 5, 4}, &config, 1, false, 1);
+        c.operator= & visible;
+        c.oracle = attention_and_lse;
+        c.magnitude = NULL;
+        c.value = (op_bound){.absolute = c.value.relative, .relative = 1};
+        c.absent_d_outputs = 1 << 1;
+        c.inputs[LENGTHS] = (op_input){.shape = HL_SHAPE(2), .dtype = HL_I32, .values = (int32_t[]){61, 0}};
+        op_check(&c);
+    }
+}
+END_TEST
+
 /* What stands behind the length is any finite number. */
 START_TEST(HiddenKeysAndValuesDoNotCount) {
     enum { N = 2 * 70 * 4 };
@@ -348,7 +379,8 @@ int main(void) {
                      TESTS(AnyHeadSize, AnyLengthAcrossTheLimitsOfBlocks, ManyHeadsTakeWholeBlocks,
                            SmallShapesStillMakeEightTiles, MasksHideKeysWhateverTheLengths, NarrowWindowsOverManyBlocks,
                            ABiasSpreadsAndHasAGradient, ABiasIsAddedAcrossBlocks, DropoutFollowsTheCounter,
-                           QueriesThatSeeNoKeyGiveZeros, SomeQueriesSeeNoKey, HiddenKeysAndValuesDoNotCount,
+                           QueriesThatSeeNoKeyGiveZeros, SomeQueriesSeeNoKey,
+                           TheLogSumExpIsSavedAndInfiniteWhereNothingIsSeen, HiddenKeysAndValuesDoNotCount,
                            LargeScoresDoNotOverflow, StridedOperandsAreRead, ShapesThatDoNotFitAreRefused,
                            TypesThatDoNotFitAreRefused, OptionsThatAreNoneAreRefused));
 }
