@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
  * Pictures and texts of every stage: the graph as built, each stage of a program, the tiles and their edges. */
-#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "graph/place.h"
 #include "graph/program.h"
 #include "graph/region.h"
 
@@ -126,6 +126,21 @@ static void dump_grids(FILE *out, const hl__ir *ir) {
     }
 }
 
+/* Each call's tiles, as the runs of one home that they form. */
+static void dump_homes(FILE *out, const hl__ir *ir) {
+    for (size_t c = 0; c < ir->n_calls; c++) {
+        const hl__call *call = ir->calls[c];
+        fprintf(out, "%4zu %-40s", c, call->name);
+        for (size_t begin = 0, t = 0; t < call->n_tiles; t++) {
+            uint16_t home = hl__tile_home(call, t, ir->n_homes);
+            if (t + 1 < call->n_tiles && hl__tile_home(call, t + 1, ir->n_homes) == home) continue;
+            fprintf(out, "  node %u: tiles %zu to %zu", (unsigned)home, begin, t);
+            begin = t + 1;
+        }
+        fputc('\n', out);
+    }
+}
+
 static void dump_buffers(FILE *out, const hl_program *program, bool offsets) {
     const hl__ir *ir = &program->ir;
     for (size_t b = 0; b < program->plan.n_buffers; b++) {
@@ -162,7 +177,10 @@ hl_status hl_program_dump(const hl_program *program, hl_stage stage, const char 
     case HL_STAGE_FUSE: status = dump_nodes(out, program, stage); break;
     case HL_STAGE_DIFFERENTIATE: dump_calls(out, &program->ir); break;
     case HL_STAGE_TILE: dump_grids(out, &program->ir); break;
-    case HL_STAGE_PLACE: dump_buffers(out, program, false); break;
+    case HL_STAGE_PLACE:
+        dump_homes(out, &program->ir);
+        dump_buffers(out, program, false);
+        break;
     case HL_STAGE_PLAN: dump_buffers(out, program, true); break;
     case HL_STAGE_LINK: dump_tasks(out, &program->tasks); break;
     }
