@@ -38,4 +38,4 @@ static double run(size_t rounds) {
     return sum;
 }
 
-const bench_fma PASTE(bench_fma, BENCH_ISA) = {.run = run, .flops_per_round = 2.0 * CHAINS * LANES};
+const bench_fma PASTE(bench_fma, BENCH_ISA) = {.run = run, .flops_per_round = 2.0 * CHAINS * (double)LANES};

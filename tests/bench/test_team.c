@@ -102,7 +102,7 @@ END_TEST
 
 static double count(const void *context, void *own, size_t rounds) {
     (void)own;
-    *(size_t *)(size_t)context = rounds; /* of the latest run */
+    *(size_t *)context = rounds; /* of the latest run */
     volatile double x = 1;
     for (size_t i = 0; i < 1000 * rounds; i++) x = x * 0.5 + 0.5;
     return x;
