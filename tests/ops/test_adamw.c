@@ -94,14 +94,16 @@ START_TEST(StepsFollowOneAnother) {
 }
 END_TEST
 
+/* Vectors, matrices, and matrices of heads, which are cut as their gradients are. */
 START_TEST(EightTilesAtLeast) {
     int32_t step = 3;
-    op_case c = case_of(HL_SHAPE(3, 41, 520), &preset, &step);
-    c.min_tiles = 8;
-    op_check(&c);
-    c = case_of(HL_SHAPE(40), &preset, &step);
-    c.min_tiles = 8;
-    op_check(&c);
+    hl_shape shapes[] = {HL_SHAPE(40),         HL_SHAPE(200, 300),    HL_SHAPE(130, 9),     HL_SHAPE(70, 5, 20),
+                         HL_SHAPE(130, 7, 30), HL_SHAPE(140, 2, 300), HL_SHAPE(3, 4, 1, 33)};
+    for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++) {
+        op_case c = case_of(shapes[i], &preset, &step);
+        c.min_tiles = 8;
+        op_check(&c);
+    }
 }
 END_TEST
 

@@ -134,6 +134,24 @@ START_TEST(ActivationsOfLargeNumbers) {
 }
 END_TEST
 
+/* Heads that share a tile and the one left over, sums in chunks of 384, tiles of 128 and 256 columns and of 128 tokens:
+ * none of them changes what is computed. */
+START_TEST(BlocksOfEverySize) {
+    struct {
+        hl_shape x;
+        size_t N;
+    } shapes[] = {{HL_SHAPE(33, 400), 70},      {HL_SHAPE(2, 9, 770), 3},     {HL_SHAPE(20, 5), 450},
+                  {HL_SHAPE(1030, 2), 300},     {HL_SHAPE(8200, 3), 5},       {HL_SHAPE(600, 20, 3), 2},
+                  {HL_SHAPE(2, 65, 70, 3), 4},  {HL_SHAPE(3, 5, 9, 20), 7},   {HL_SHAPE(2, 7, 40, 30), 9},
+                  {HL_SHAPE(1, 2, 20, 400), 3}, {HL_SHAPE(3, 2, 2740, 2), 3}, {HL_SHAPE(1, 5, 1030, 60), 3}};
+    for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++) {
+        op_case c = case_of(shapes[i].x, shapes[i].N, 1, i < 7 ? &plain : &headed);
+        c.samples = 4;
+        op_check(&c);
+    }
+}
+END_TEST
+
 START_TEST(LargerShapesMakeEightTiles) {
     for (int i = 0; i < 3; i++) {
         hl_dense_config config = {.activation = i == 1 ? HL_ACTIVATION_GELU : HL_ACTIVATION_NONE, .heads = i == 2};
@@ -197,6 +215,6 @@ END_TEST
 
 int main(void) {
     return run_tests("dense", TESTS(AnyRankAndExtents, HeadsAreConcatenatedWithoutACopy, ActivationsAndTheirGradients,
-                                    ActivationsOfLargeNumbers, LargerShapesMakeEightTiles, ManyTokensAreAddedInOrder,
-                                    StridedOperandsAreRead, WhatDoesNotFitIsRefused));
+                                    ActivationsOfLargeNumbers, BlocksOfEverySize, LargerShapesMakeEightTiles,
+                                    ManyTokensAreAddedInOrder, StridedOperandsAreRead, WhatDoesNotFitIsRefused));
 }
