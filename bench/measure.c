@@ -3,6 +3,7 @@
  * Interleaved repetitions, and what is said of them: minimum and median. */
 #include "bench/measure.h"
 
+#include <math.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -45,10 +46,11 @@ bool bench_measure(bench_measurement *measurements, size_t n, size_t repetitions
 }
 
 bench_measurement bench_difference(const char *what, const bench_measurement *whole, const bench_measurement *part) {
+    double median = fmax(whole->ms_median - part->ms_median, 0);
     return (bench_measurement){.what = what,
                                .flops = whole->flops - part->flops,
-                               .ms_min = whole->ms_min - part->ms_min,
-                               .ms_median = whole->ms_median - part->ms_median};
+                               .ms_min = fmin(fmax(whole->ms_min - part->ms_min, 0), median),
+                               .ms_median = median};
 }
 
 double bench_gflops(const bench_measurement *measurement) {

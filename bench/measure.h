@@ -24,8 +24,9 @@ double bench_now_ms(void);
  * memory (with words on stderr then). */
 bool bench_measure(bench_measurement *measurements, size_t n, size_t repetitions);
 
-/* What `whole` takes beyond `part`, of which it begins with: the difference of the minima and that of the medians. A
- * difference repetition by repetition would be as small as the noise allows at its minimum. */
+/* What `whole` takes beyond `part`, with which it begins: the difference of the medians, and that of the minima where
+ * it lies between 0 and the former, as it does but for noise. A difference repetition by repetition would be as small
+ * as the noise allows at its minimum. */
 bench_measurement bench_difference(const char *what, const bench_measurement *whole, const bench_measurement *part);
 
 /* Sorts values; the mean of the two in the middle where n is even. n >= 1. */

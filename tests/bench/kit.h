@@ -103,6 +103,8 @@ static inline void check_result(const json_t *entry) {
     ck_assert(json_is_string(key_of(entry, "what")));
     static const char *const numbers[] = {"ms_min", "ms_median", "gflops", "fraction_of_peak"};
     for (size_t i = 0; i < 4; i++) ck_assert_msg(isfinite(number_of(entry, numbers[i])), "%s", numbers[i]);
+    ck_assert_double_ge(number_of(entry, "ms_min"), 0);
+    ck_assert_double_ge(number_of(entry, "ms_median"), number_of(entry, "ms_min"));
 }
 
 /* Loads what --json wrote, and refuses what is not of the shape that every command shares. */

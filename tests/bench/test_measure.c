@@ -77,7 +77,21 @@ START_TEST(ADifferenceIsThatOfMinimaAndOfMedians) {
     bench_measurement rest = bench_difference("rest", &whole, &part);
     ck_assert_str_eq(rest.what, "rest");
     ck_assert(rest.flops == 20 && rest.ms_min == 5 && rest.ms_median == 6);
-    ck_assert_double_eq(bench_gflops(&(bench_measurement){.flops = 1, .ms_median = -1}), 0);
+}
+END_TEST
+
+START_TEST(NoiseDoesNotTurnADifferenceAround) {
+    bench_measurement whole = {.flops = 3e6, .ms_min = 9, .ms_median = 10}, part = {.flops = 1e6, .ms_min = 2};
+    part.ms_median = 4;
+    bench_measurement rest = bench_difference("rest", &whole, &part);
+    ck_assert(rest.ms_min == 6 && rest.ms_median == 6);
+    part.ms_min = 9.5;
+    rest = bench_difference("rest", &whole, &part);
+    ck_assert(rest.ms_min == 0 && rest.ms_median == 6);
+    part.ms_median = 11;
+    rest = bench_difference("rest", &whole, &part);
+    ck_assert(rest.ms_min == 0 && rest.ms_median == 0);
+    ck_assert_double_eq(bench_gflops(&rest), 0);
 }
 END_TEST
 
@@ -94,5 +108,6 @@ END_TEST
 int main(void) {
     return run_tests("measure", TESTS(MinimumAndMedianLeaveTheFirstRunOut, WorksAreRunInTurn,
                                       AFailedRunEndsTheMeasurement, MoreRepetitionsThanFitAreNoMeasurement,
-                                      MedianOfAnyNumber, ADifferenceIsThatOfMinimaAndOfMedians, TheClockDoesNotGoBack));
+                                      MedianOfAnyNumber, ADifferenceIsThatOfMinimaAndOfMedians,
+                                      NoiseDoesNotTurnADifferenceAround, TheClockDoesNotGoBack));
 }
