@@ -5,6 +5,7 @@
  *   score -> softmax [-> dropout] -> weight   becomes  attention (the weights, where somebody looks at them, are
  *                                             recomputed behind it by attention_weights)
  *   concat -> dense                           becomes  dense over heads, without a copy
+ *   transpose -> dense's matrix               becomes  dense with a transposed matrix, without a copy
  *   dense -> ReLU | GELU | tanh               becomes  dense with an activation
  *
  * A value that must exist in itself (its gradient is asked for, or, but for attention weights, it is an output) is
@@ -166,6 +167,23 @@ static hl_status fuse_heads(fusion *f, size_t index) {
     return HL_OK;
 }
 
+/* A transposed matrix need not be copied: dense multiplies by either. */
+static hl_status fuse_transposed(fusion *f, size_t index) {
+    hl__ir *ir = f->ir;
+    hl__ir_node *dense = &ir->nodes[index];
+    uint32_t w = dense->inputs[1];
+    if (f->producer[w] == HL__NONE || f->pinned[w]) return HL_OK;
+    const hl__ir_node *transpose = &ir->nodes[f->producer[w]];
+    if (transpose->removed || !is_op(transpose, HL__OP_transpose)) return HL_OK;
+    if (((const hl_order_config *)transpose->options)->order[0] != 1) return HL_OK; /* a matrix in its own order */
+    hl_dense_config *config;
+    if (dense_config(ir, dense, &config) != HL_OK) return ir->status;
+    config->transposed = !config->transposed;
+    dense->inputs[1] = transpose->inputs[0];
+    count(f);
+    return HL_OK;
+}
+
 static hl_activation activation_of(const hl__ir_node *node) {
     if (is_op(node, HL__OP_relu)) return HL_ACTIVATION_RELU;
     if (is_op(node, HL__OP_gelu)) return HL_ACTIVATION_GELU;
@@ -276,6 +294,8 @@ hl_status hl__ir_fuse(hl__ir *ir) {
         if (!ir->nodes[n].removed && is_op(&ir->nodes[n], HL__OP_weight)) fuse_attention(&f, n);
     for (size_t n = 0; n < n_nodes && ir->status == HL_OK; n++)
         if (!ir->nodes[n].removed && is_op(&ir->nodes[n], HL__OP_dense)) fuse_heads(&f, n);
+    for (size_t n = 0; n < n_nodes && ir->status == HL_OK; n++)
+        if (!ir->nodes[n].removed && is_op(&ir->nodes[n], HL__OP_dense)) fuse_transposed(&f, n);
     for (size_t n = 0; n < n_nodes && ir->status == HL_OK; n++)
         if (!ir->nodes[n].removed) fuse_activation(&f, n);
     if (ir->status == HL_OK) drop_dead(&f);

@@ -5,11 +5,13 @@
  *   z[t, n] = sum_k x[t, k] w[k, n] + bias[n]        y = act(z)
  *   x [..., K], w [K, N], bias [N] (optional), y [..., N]
  *   with config.heads: x [B, H, T, D], w [H * D, N], y [B, T, N]: concat and dense in one, without a copy;
- *   k runs over h * D + d (Vaswani et al. 2017, section 3.2.2).
+ *   k runs over h * D + d (Vaswani et al. 2017, section 3.2.2);
+ *   with config.transposed: w [N, K], as where the logits' matrix is the table of words (Press and Wolf 2017).
  *
  * Saved: z where the activation is GELU (its gradient needs it); ReLU and tanh are differentiated from y. */
 #include "ops/activation.h"
-#include "ops/linear_backward.h"
+#include "ops/linear_gradient.h"
+#include "ops/linear_product.h"
 
 static const hl_dense_config *config_of(const hl_call *call) { return call->options; }
 
@@ -30,9 +32,11 @@ static hl_status infer(hl_inference *i) {
     if (config->heads ? x->rank != 4 : x->rank < 1)
         return hl_refuse(i, HL_SHAPE_MISMATCH, "x %s is not %s", a, config->heads ? "[B, H, T, D]" : "[..., K]");
     size_t K = config->heads ? x->extent[1] * x->extent[3] : x->extent[x->rank - 1];
-    if (w->rank != 2 || w->extent[0] != K)
-        return hl_refuse(i, HL_SHAPE_MISMATCH, "w %s does not fit x %s: [%zu, N] is needed", b, a, K);
-    size_t N = w->extent[1];
+    size_t inner = config->transposed ? 1 : 0;
+    if (w->rank != 2 || w->extent[inner] != K)
+        return hl_refuse(i, HL_SHAPE_MISMATCH, "w %s does not fit x %s: %s%zu%s is needed", b, a,
+                         config->transposed ? "[N, " : "[", K, config->transposed ? "]" : ", N]");
+    size_t N = w->extent[1 - inner];
     if (hl_view_present(bias) && (bias->shape.rank != 1 || bias->shape.extent[0] != N))
         return hl_refuse(i, HL_SHAPE_MISMATCH, "bias %s does not fit x %s and w %s: [%zu] is needed",
                          hl_shape_text(&bias->shape, c, sizeof c), a, b, N);
@@ -48,10 +52,14 @@ static hl_status infer(hl_inference *i) {
 
 enum { FX, FW, FBIAS, FY, FZ };
 
+/* Tokens of an operand: those of x and dx may be headed. */
+static hl__tokens tokens_of(const hl_call *call, size_t operand, bool is_x) {
+    return hl__tokens_of(&call->operand[operand], is_x && config_of(call)->heads);
+}
+
 static hl_status forward_prepare(const hl_call *call, void *plan) {
-    hl__tokens x = hl__tokens_of(&call->operand[FX], config_of(call)->heads);
-    hl__tokens y = hl__tokens_of(&call->operand[FY], false);
-    return hl__linear_prepare(&x, &y, plan);
+    hl__tokens x = tokens_of(call, FX, true), y = tokens_of(call, FY, false);
+    return hl__product_prepare(&x, &y, config_of(call)->transposed, plan);
 }
 
 /* Bias and activation of a tile whose product has been made. */
@@ -70,12 +78,11 @@ static void finish_tile(const hl_call *call, const hl__tokens *y, const hl__toke
 }
 
 static void forward_kernel(const hl_call *call, const hl_tile *tile) {
-    const hl__linear_plan *plan = call->plan;
-    hl__token_block at = hl__token_block_at(&plan->y, &plan->cut.tokens, tile->index[0]);
-    hl__column_range columns = hl__columns_at(&plan->cut.columns, tile->index[1]);
-    hl__linear_tile(plan, &at, columns, hl__f32(&call->operand[FX]), hl__f32(&call->operand[FW]),
+    const hl__product_plan *plan = call->plan;
+    hl__product_tile at = hl__product_at(plan, tile);
+    hl__product_run(plan, &at, tile->scratch, hl__f32(&call->operand[FX]), hl__f32(&call->operand[FW]),
                     hl__f32(&call->operand[FY]));
-    finish_tile(call, &plan->y, &at, columns);
+    finish_tile(call, hl__product_y(plan), &at.tokens, at.columns);
 }
 
 /* ---- backward: dz = dy act'(z);  dx = dz w^T;  dw = x^T dz;  dbias = sum_t dz ---- */
@@ -105,40 +112,48 @@ static void dz_kernel(const hl_call *call, const hl_tile *tile) {
 enum { XDZ, XW, XDX };
 
 static hl_status dx_prepare(const hl_call *call, void *plan) {
-    hl__tokens dz = hl__tokens_of(&call->operand[XDZ], false);
-    hl__tokens dx = hl__tokens_of(&call->operand[XDX], config_of(call)->heads);
-    return hl__linear_t_prepare(&dz, &dx, plan);
+    hl__tokens dz = tokens_of(call, XDZ, false), dx = tokens_of(call, XDX, true);
+    return hl__product_prepare(&dz, &dx, !config_of(call)->transposed, plan);
 }
 
 static void dx_kernel(const hl_call *call, const hl_tile *tile) {
-    hl__linear_t_tile(call->plan, tile, hl__f32(&call->operand[XDZ]), hl__f32(&call->operand[XW]),
-                      hl__f32(&call->operand[XDX]));
+    hl__product_tile at = hl__product_at(call->plan, tile);
+    hl__product_run(call->plan, &at, tile->scratch, hl__f32(&call->operand[XDZ]), hl__f32(&call->operand[XW]),
+                    hl__f32(&call->operand[XDX]));
 }
 
 enum { WX, WDZ, WDW, WDBIAS };
 
 static hl_status dw_prepare(const hl_call *call, void *plan) {
-    hl__tokens x = hl__tokens_of(&call->operand[WX], config_of(call)->heads);
-    hl__tokens dz = hl__tokens_of(&call->operand[WDZ], false);
-    return hl__linear_dw_prepare(&x, &dz, plan);
+    hl__tokens x = tokens_of(call, WX, true), dz = tokens_of(call, WDZ, false);
+    if (config_of(call)->transposed) return hl__gradient_prepare(&dz, &x, true, plan);
+    return hl__gradient_prepare(&x, &dz, false, plan);
 }
 
 static void dw_kernel(const hl_call *call, const hl_tile *tile) {
-    hl__linear_dw_tile(call->plan, tile->index, hl__f32(&call->operand[WX]), hl__f32(&call->operand[WDZ]),
-                       hl__f32(&call->operand[WDW]), hl__f32(&call->operand[WDBIAS]));
+    hl__gradient_tile at = hl__gradient_at(call->plan, tile);
+    bool turned = config_of(call)->transposed;
+    hl__gradient_run(call->plan, &at, hl__f32(&call->operand[turned ? WDZ : WX]),
+                     hl__f32(&call->operand[turned ? WX : WDZ]), hl__f32(&call->operand[WDW]),
+                     hl__f32(&call->operand[WDBIAS]));
 }
 
 /* ---- tiling and access ---- */
 
+/* The box of w for columns of y. */
+static void box_weights(const hl_call *call, hl__column_range columns, bool by_row, hl_box *box) {
+    size_t axis = by_row == config_of(call)->transposed ? 0 : 1;
+    box->begin[axis] = columns.begin;
+    box->end[axis] = columns.end;
+}
+
 static void forward_access(const hl_call *call, const hl_tile *tile, hl_box *boxes) {
-    const hl__linear_plan *plan = call->plan;
-    hl__token_block at = hl__token_block_at(&plan->y, &plan->cut.tokens, tile->index[0]);
-    hl__column_range columns = hl__columns_at(&plan->cut.columns, tile->index[1]);
-    hl__column_range all = {0, hl__all_columns(&plan->x)};
-    hl__box_tokens(&call->operand[FX], config_of(call)->heads, &at, all, &boxes[FX]);
-    hl__box_tokens(&call->operand[FY], false, &at, columns, &boxes[FY]);
-    boxes[FW].begin[1] = boxes[FBIAS].begin[0] = columns.begin;
-    boxes[FW].end[1] = boxes[FBIAS].end[0] = columns.end;
+    hl__product_tile at = hl__product_at(call->plan, tile);
+    hl__box_tokens(&call->operand[FX], config_of(call)->heads, &at.tokens, at.inner, &boxes[FX]);
+    hl__box_tokens(&call->operand[FY], false, &at.tokens, at.columns, &boxes[FY]);
+    box_weights(call, at.columns, true, &boxes[FW]);
+    boxes[FBIAS].begin[0] = at.columns.begin;
+    boxes[FBIAS].end[0] = at.columns.end;
     boxes[FZ] = config_of(call)->activation == HL_ACTIVATION_GELU ? boxes[FY] : hl__box_empty();
 }
 
@@ -154,54 +169,49 @@ static void dz_access(const hl_call *call, const hl_tile *tile, hl_box *boxes) {
 }
 
 static void dx_access(const hl_call *call, const hl_tile *tile, hl_box *boxes) {
-    const hl__linear_t_plan *plan = call->plan;
-    hl__token_block at = hl__token_block_at(&plan->y, &plan->cut.tokens, tile->index[0]);
-    hl__column_range columns = hl__columns_at(&plan->cut.columns, tile->index[1]);
-    hl__column_range all = {0, hl__all_columns(&plan->x)};
-    hl__box_tokens(&call->operand[XDZ], false, &at, all, &boxes[XDZ]);
-    hl__box_tokens(&call->operand[XDX], config_of(call)->heads, &at, columns, &boxes[XDX]);
-    boxes[XW].begin[0] = columns.begin;
-    boxes[XW].end[0] = columns.end;
+    hl__product_tile at = hl__product_at(call->plan, tile);
+    hl__box_tokens(&call->operand[XDZ], false, &at.tokens, at.inner, &boxes[XDZ]);
+    hl__box_tokens(&call->operand[XDX], config_of(call)->heads, &at.tokens, at.columns, &boxes[XDX]);
+    box_weights(call, at.columns, false, &boxes[XW]);
 }
 
 static void dw_access(const hl_call *call, const hl_tile *tile, hl_box *boxes) {
-    const hl__linear_dw_plan *plan = call->plan;
-    hl__token_block at = hl__token_block_at(&plan->x, &plan->cut, tile->index[2]);
-    hl__column_range rows = hl__columns_at(&plan->tiles.rows, tile->index[0]);
-    hl__column_range columns = hl__columns_at(&plan->tiles.columns, tile->index[1]);
+    hl__gradient_tile at = hl__gradient_at(call->plan, tile);
     bool has_dw = hl_view_present(&call->operand[WDW]);
-    bool has_db = tile->index[0] == 0 && hl_view_present(&call->operand[WDBIAS]);
-    hl__box_tokens(&call->operand[WX], config_of(call)->heads, &at, rows, &boxes[WX]);
-    hl__box_tokens(&call->operand[WDZ], false, &at, columns, &boxes[WDZ]);
+    bool has_db = at.with_db && hl_view_present(&call->operand[WDBIAS]), turned = config_of(call)->transposed;
+    hl__column_range of_x = turned ? at.columns : at.rows, of_z = turned ? at.rows : at.columns;
+    hl__box_tokens(&call->operand[WX], config_of(call)->heads, &at.tokens, of_x, &boxes[WX]);
+    hl__box_tokens(&call->operand[WDZ], false, &at.tokens, of_z, &boxes[WDZ]);
     if (!has_dw) boxes[WX] = hl__box_empty();
     if (!has_dw && !has_db) boxes[WDZ] = hl__box_empty();
-    boxes[WDW] = (hl_box){.begin = {rows.begin, columns.begin}, .end = {rows.end, columns.end}};
-    boxes[WDBIAS] = has_db ? (hl_box){.begin = {columns.begin}, .end = {columns.end}} : hl__box_empty();
+    boxes[WDW] = (hl_box){.begin = {at.rows.begin, at.columns.begin}, .end = {at.rows.end, at.columns.end}};
+    boxes[WDBIAS] = has_db ? (hl_box){.begin = {of_z.begin}, .end = {of_z.end}} : hl__box_empty();
 }
 
 /* ---- descriptor ---- */
 
 static const hl_pass forward = {.name = "forward",
-                                .grid = hl__linear_grid,
+                                .grid = hl__product_grid,
                                 .access = forward_access,
-                                .cost = hl__linear_cost,
-                                .plan_bytes = sizeof(hl__linear_plan),
+                                .cost = hl__product_cost,
+                                .scratch = hl__product_scratch,
+                                .plan_bytes = sizeof(hl__product_plan),
                                 .prepare = forward_prepare,
                                 .kernel = forward_kernel};
 static const hl_pass dz = {.name = "dz", .grid = dz_grid, .access = dz_access, .kernel = dz_kernel};
 static const hl_pass dx = {.name = "dx",
-                           .grid = hl__linear_t_grid,
+                           .grid = hl__product_grid,
                            .access = dx_access,
-                           .cost = hl__linear_t_cost,
-                           .scratch = hl__linear_t_scratch,
-                           .plan_bytes = sizeof(hl__linear_t_plan),
+                           .cost = hl__product_cost,
+                           .scratch = hl__product_scratch,
+                           .plan_bytes = sizeof(hl__product_plan),
                            .prepare = dx_prepare,
                            .kernel = dx_kernel};
 static const hl_pass dw = {.name = "dw",
-                           .grid = hl__linear_dw_grid,
+                           .grid = hl__gradient_grid,
                            .access = dw_access,
-                           .cost = hl__linear_dw_cost,
-                           .plan_bytes = sizeof(hl__linear_dw_plan),
+                           .cost = hl__gradient_cost,
+                           .plan_bytes = sizeof(hl__gradient_plan),
                            .prepare = dw_prepare,
                            .kernel = dw_kernel,
                            .background = true};

@@ -1,10 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * Products of tokens with a weight matrix, shared by dense and project. A token tensor is flat, [..., T, C], or headed,
- * [B, H, T, D], where columns h * D + d of a token lie in H segments; the product does not care which:
- *
- *   forward:  Y[t, n]  = sum_k X[t, k] W[k, n]
- *   backward: in linear_backward.h
+ * Where the numbers of token tensors lie and how products over them are cut into tiles, for dense and project: a token
+ * tensor is flat, [..., T, C], or headed, [B, H, T, D], where columns h * D + d of a token lie in H segments. The
+ * products themselves are in linear_product.h and linear_gradient.h.
  *
  * Tiles are 64 tokens x 64 columns, wider where that leaves enough of them: a row of a wide tile's weights is read from
  * memory in longer runs, and tokens are read less often. Where sequences are shorter, a tile takes several of them.
@@ -217,84 +215,6 @@ static inline size_t hl__tile_rows(const hl__token_cut *cut) { return cut->group
 /* Even chunks of a sum over `n`, whole cache lines but for the last. */
 static inline size_t hl__sum_chunk(size_t n) {
     return hl__min(n, hl__ceil_div(hl__ceil_div(n, hl__ceil_div(n, HL__LINEAR_CHUNK)), 16) * 16);
-}
-
-/* ---- Y = X W ---- */
-
-typedef struct hl__linear_plan {
-    hl__tokens x, y;
-    hl__linear_cut cut;
-    bool merge;
-    size_t chunk;              /* of a segment of X */
-    hl__gemm gemm[2][2][2][2]; /* rows full or last, piece full or last, chunk full or last, first or later */
-} hl__linear_plan;
-
-static inline hl_status hl__linear_prepare(const hl__tokens *x, const hl__tokens *y, hl__linear_plan *plan) {
-    *plan = (hl__linear_plan){.x = *x, .y = *y, .cut = hl__cut_linear(y), .chunk = hl__sum_chunk(x->width)};
-    plan->merge = hl__tokens_merge(x, y);
-    const hl__linear_cut *cut = &plan->cut;
-    hl__token_block first = hl__token_block_at(x, &cut->tokens, 0),
-                    last = hl__token_block_at(x, &cut->tokens, cut->tokens.n - 1);
-    size_t rest = x->width % plan->chunk;
-    for (int i = 0; i < 16; i++) {
-        hl__gemm_shape shape = {.m = hl__block_rows(i & 8 ? &last : &first, plan->merge),
-                                .n = i & 4 ? hl__piece_tail(&cut->columns) : cut->columns.piece,
-                                .k = i & 2 && rest ? rest : plan->chunk,
-                                .lda = x->row_stride,
-                                .ldb = hl__all_columns(y),
-                                .ldc = y->row_stride,
-                                .accumulate = i & 1};
-        hl_status status = hl__gemm_prepare(&shape, &plan->gemm[i >> 3 & 1][i >> 2 & 1][i >> 1 & 1][i & 1]);
-        if (status != HL_OK) return status;
-    }
-    return HL_OK;
-}
-
-/* One piece of a tile's product: columns n .. of sequence `batch` of the block, or of all of it where they merge. */
-static inline void hl__linear_piece(const hl__linear_plan *plan, const hl__token_block *at, size_t batch, size_t n,
-                                    size_t n_columns, const float *x, const float *w, float *y) {
-    size_t N = hl__all_columns(&plan->y), width = plan->x.width;
-    bool last_rows = hl__block_rows(at, plan->merge) != plan->gemm[0][0][0][0].shape.m;
-    bool last_piece = n_columns != plan->cut.columns.piece;
-    for (size_t s = 0; s < plan->x.segments; s++)
-        for (size_t k = 0; k < width; k += plan->chunk)
-            hl__gemm_run(&plan->gemm[last_rows][last_piece][width - k < plan->chunk][s + k > 0],
-                         x + hl__tokens_offset(&plan->x, at, batch, s * width + k), w + (s * width + k) * N + n,
-                         y + hl__tokens_offset(&plan->y, at, batch, n));
-}
-
-/* The tile's product; the caller adds bias and activation behind it. */
-static inline void hl__linear_tile(const hl__linear_plan *plan, const hl__token_block *at, hl__column_range columns,
-                                   const float *x, const float *w, float *y) {
-    size_t n_batches = plan->merge ? 1 : at->n_batches, piece = plan->cut.columns.piece;
-    for (size_t n = columns.begin; n < columns.end; n += piece)
-        for (size_t b = 0; b < n_batches; b++)
-            hl__linear_piece(plan, at, b, n, hl__min(piece, columns.end - n), x, w, y);
-}
-
-/* ---- grids and costs of tiles of tokens x columns ---- */
-
-static inline void hl__linear_cut_grid(const hl__linear_cut *cut, hl_grid *grid) {
-    grid->extent[0] = cut->tokens.n;
-    grid->extent[1] = cut->columns.n;
-}
-
-/* inner: the length of each sum. */
-static inline hl_cost hl__linear_cut_cost(const hl__tokens *y, const hl__linear_cut *cut, size_t inner,
-                                          const hl_tile *tile) {
-    hl__token_block at = hl__token_block_at(y, &cut->tokens, tile->index[0]);
-    hl__column_range columns = hl__columns_at(&cut->columns, tile->index[1]);
-    double rows = (double)(at.n_batches * at.n_tokens), K = (double)inner, N = (double)(columns.end - columns.begin);
-    return (hl_cost){.flops = 2 * rows * K * N, .bytes = 4 * (rows * K + K * N + rows * N)};
-}
-
-static inline void hl__linear_grid(const hl_call *call, hl_grid *grid) {
-    hl__linear_cut_grid(&((const hl__linear_plan *)call->plan)->cut, grid);
-}
-
-static inline hl_cost hl__linear_cost(const hl_call *call, const hl_tile *tile) {
-    const hl__linear_plan *plan = call->plan;
-    return hl__linear_cut_cost(&plan->y, &plan->cut, hl__all_columns(&plan->x), tile);
 }
 
 #endif

@@ -4,7 +4,8 @@
  *
  *   y[b, h, t, d] = sum_k x[b, t, k] w[k, h, d] + bias[h, d]      (Vaswani et al. 2017, section 3.2.2: Q W_h^Q)
  *   x [B, T, K], w [K, H, D], bias [H, D] (optional), y [B, H, T, D] */
-#include "ops/linear_backward.h"
+#include "ops/linear_gradient.h"
+#include "ops/linear_product.h"
 
 /* ---- checks and shape rule ---- */
 
@@ -34,28 +35,28 @@ enum { FX, FW, FBIAS, FY };
 
 static hl_status forward_prepare(const hl_call *call, void *plan) {
     hl__tokens x = hl__tokens_of(&call->operand[FX], false), y = hl__tokens_of(&call->operand[FY], true);
-    return hl__linear_prepare(&x, &y, plan);
+    return hl__product_prepare(&x, &y, false, plan);
 }
 
-static void add_bias(const hl__linear_plan *plan, const hl__token_block *at, size_t begin, size_t end,
-                     const float *bias, float *y) {
+/* Columns begin .. end - 1 lie in one head. */
+static void add_bias(const hl__tokens *tokens, const hl__token_block *at, size_t begin, size_t end, const float *bias,
+                     float *y) {
     for (size_t b = 0; b < at->n_batches; b++) {
-        float *y_t = y + hl__tokens_offset(&plan->y, at, b, begin);
-        for (size_t t = 0; t < at->n_tokens; t++, y_t += plan->y.row_stride)
+        float *y_t = y + hl__tokens_offset(tokens, at, b, begin);
+        for (size_t t = 0; t < at->n_tokens; t++, y_t += tokens->row_stride)
             for (size_t d = 0; d < end - begin; d++) y_t[d] += bias[begin + d];
     }
 }
 
 static void forward_kernel(const hl_call *call, const hl_tile *tile) {
-    const hl__linear_plan *plan = call->plan;
+    const hl__product_plan *plan = call->plan;
     const hl_view *bias = &call->operand[FBIAS];
-    hl__token_block at = hl__token_block_at(&plan->y, &plan->cut.tokens, tile->index[0]);
-    hl__column_range columns = hl__columns_at(&plan->cut.columns, tile->index[1]);
+    hl__product_tile at = hl__product_at(plan, tile);
     float *y = hl__f32(&call->operand[FY]);
-    hl__linear_tile(plan, &at, columns, hl__f32(&call->operand[FX]), hl__f32(&call->operand[FW]), y);
-    size_t piece = plan->cut.columns.piece;
-    for (size_t n = columns.begin; hl_view_present(bias) && n < columns.end; n += piece)
-        add_bias(plan, &at, n, hl__min(n + piece, columns.end), hl__f32(bias), y);
+    hl__product_run(plan, &at, tile->scratch, hl__f32(&call->operand[FX]), hl__f32(&call->operand[FW]), y);
+    size_t piece = hl__product_cut(plan)->columns.piece;
+    for (size_t n = at.columns.begin; hl_view_present(bias) && n < at.columns.end; n += piece)
+        add_bias(hl__product_y(plan), &at.tokens, n, hl__min(n + piece, at.columns.end), hl__f32(bias), y);
 }
 
 /* ---- backward: dx = dy w^T over all heads;  dw = x^T dy;  dbias = sum_{b,t} dy ---- */
@@ -64,89 +65,86 @@ enum { XDY, XW, XDX };
 
 static hl_status dx_prepare(const hl_call *call, void *plan) {
     hl__tokens dy = hl__tokens_of(&call->operand[XDY], true), dx = hl__tokens_of(&call->operand[XDX], false);
-    return hl__linear_t_prepare(&dy, &dx, plan);
+    return hl__product_prepare(&dy, &dx, true, plan);
 }
 
 static void dx_kernel(const hl_call *call, const hl_tile *tile) {
-    hl__linear_t_tile(call->plan, tile, hl__f32(&call->operand[XDY]), hl__f32(&call->operand[XW]),
-                      hl__f32(&call->operand[XDX]));
+    hl__product_tile at = hl__product_at(call->plan, tile);
+    hl__product_run(call->plan, &at, tile->scratch, hl__f32(&call->operand[XDY]), hl__f32(&call->operand[XW]),
+                    hl__f32(&call->operand[XDX]));
 }
 
 enum { WX, WDY, WDW, WDBIAS };
 
 static hl_status dw_prepare(const hl_call *call, void *plan) {
     hl__tokens x = hl__tokens_of(&call->operand[WX], false), dy = hl__tokens_of(&call->operand[WDY], true);
-    return hl__linear_dw_prepare(&x, &dy, plan);
+    return hl__gradient_prepare(&x, &dy, false, plan);
 }
 
 static void dw_kernel(const hl_call *call, const hl_tile *tile) {
-    hl__linear_dw_tile(call->plan, tile->index, hl__f32(&call->operand[WX]), hl__f32(&call->operand[WDY]),
-                       hl__f32(&call->operand[WDW]), hl__f32(&call->operand[WDBIAS]));
+    hl__gradient_tile at = hl__gradient_at(call->plan, tile);
+    hl__gradient_run(call->plan, &at, hl__f32(&call->operand[WX]), hl__f32(&call->operand[WDY]),
+                     hl__f32(&call->operand[WDW]), hl__f32(&call->operand[WDBIAS]));
 }
 
 /* ---- tiling and access ---- */
 
 static void forward_access(const hl_call *call, const hl_tile *tile, hl_box *boxes) {
-    const hl__linear_plan *plan = call->plan;
-    hl__token_block at = hl__token_block_at(&plan->y, &plan->cut.tokens, tile->index[0]);
-    hl__column_range columns = hl__columns_at(&plan->cut.columns, tile->index[1]), all = {0, plan->x.width};
-    hl__box_tokens(&call->operand[FX], false, &at, all, &boxes[FX]);
-    hl__box_tokens(&call->operand[FY], true, &at, columns, &boxes[FY]);
-    hl__box_segments(&boxes[FW], 1, plan->y.width, columns);
-    hl__box_segments(&boxes[FBIAS], 0, plan->y.width, columns);
+    hl__product_tile at = hl__product_at(call->plan, tile);
+    size_t D = call->operand[FY].shape.extent[3];
+    hl__box_tokens(&call->operand[FX], false, &at.tokens, at.inner, &boxes[FX]);
+    hl__box_tokens(&call->operand[FY], true, &at.tokens, at.columns, &boxes[FY]);
+    hl__box_segments(&boxes[FW], 1, D, at.columns);
+    hl__box_segments(&boxes[FBIAS], 0, D, at.columns);
 }
 
 static void dx_access(const hl_call *call, const hl_tile *tile, hl_box *boxes) {
-    const hl__linear_t_plan *plan = call->plan;
-    hl__token_block at = hl__token_block_at(&plan->y, &plan->cut.tokens, tile->index[0]);
-    hl__column_range columns = hl__columns_at(&plan->cut.columns, tile->index[1]);
-    hl__column_range all = {0, hl__all_columns(&plan->x)};
-    hl__box_tokens(&call->operand[XDY], true, &at, all, &boxes[XDY]);
-    hl__box_tokens(&call->operand[XDX], false, &at, columns, &boxes[XDX]);
-    boxes[XW].begin[0] = columns.begin;
-    boxes[XW].end[0] = columns.end;
+    hl__product_tile at = hl__product_at(call->plan, tile);
+    hl__box_tokens(&call->operand[XDY], true, &at.tokens, at.inner, &boxes[XDY]);
+    hl__box_tokens(&call->operand[XDX], false, &at.tokens, at.columns, &boxes[XDX]);
+    boxes[XW].begin[0] = at.columns.begin;
+    boxes[XW].end[0] = at.columns.end;
 }
 
 static void dw_access(const hl_call *call, const hl_tile *tile, hl_box *boxes) {
-    const hl__linear_dw_plan *plan = call->plan;
-    hl__token_block at = hl__token_block_at(&plan->x, &plan->cut, tile->index[2]);
-    hl__column_range rows = hl__columns_at(&plan->tiles.rows, tile->index[0]);
-    hl__column_range columns = hl__columns_at(&plan->tiles.columns, tile->index[1]);
+    hl__gradient_tile at = hl__gradient_at(call->plan, tile);
+    size_t D = call->operand[WDY].shape.extent[3];
     bool has_dw = hl_view_present(&call->operand[WDW]);
-    bool has_db = tile->index[0] == 0 && hl_view_present(&call->operand[WDBIAS]);
-    hl__box_tokens(&call->operand[WX], false, &at, rows, &boxes[WX]);
-    hl__box_tokens(&call->operand[WDY], true, &at, columns, &boxes[WDY]);
+    bool has_db = at.with_db && hl_view_present(&call->operand[WDBIAS]);
+    hl__box_tokens(&call->operand[WX], false, &at.tokens, at.rows, &boxes[WX]);
+    hl__box_tokens(&call->operand[WDY], true, &at.tokens, at.columns, &boxes[WDY]);
     if (!has_dw) boxes[WX] = hl__box_empty();
     if (!has_dw && !has_db) boxes[WDY] = hl__box_empty();
-    boxes[WDW].begin[0] = rows.begin;
-    boxes[WDW].end[0] = rows.end;
-    hl__box_segments(&boxes[WDW], 1, plan->y.width, columns);
-    if (has_db) hl__box_segments(&boxes[WDBIAS], 0, plan->y.width, columns);
+    boxes[WDW].begin[0] = at.rows.begin;
+    boxes[WDW].end[0] = at.rows.end;
+    hl__box_segments(&boxes[WDW], 1, D, at.columns);
+    if (has_db) hl__box_segments(&boxes[WDBIAS], 0, D, at.columns);
     else boxes[WDBIAS] = hl__box_empty();
 }
 
 /* ---- descriptor ---- */
 
 static const hl_pass forward = {.name = "forward",
-                                .grid = hl__linear_grid,
+                                .grid = hl__product_grid,
                                 .access = forward_access,
-                                .cost = hl__linear_cost,
-                                .plan_bytes = sizeof(hl__linear_plan),
+                                .cost = hl__product_cost,
+                                .scratch = hl__product_scratch,
+                                .plan_bytes = sizeof(hl__product_plan),
                                 .prepare = forward_prepare,
                                 .kernel = forward_kernel};
 static const hl_pass dx = {.name = "dx",
-                           .grid = hl__linear_t_grid,
+                           .grid = hl__product_grid,
                            .access = dx_access,
-                           .cost = hl__linear_t_cost,
-                           .scratch = hl__linear_t_scratch,
-                           .plan_bytes = sizeof(hl__linear_t_plan),
+                           .cost = hl__product_cost,
+                           .scratch = hl__product_scratch,
+                           .plan_bytes = sizeof(hl__product_plan),
                            .prepare = dx_prepare,
                            .kernel = dx_kernel};
 static const hl_pass dw = {.name = "dw",
-                           .grid = hl__linear_dw_grid,
+                           .grid = hl__gradient_grid,
                            .access = dw_access,
-                           .cost = hl__linear_dw_cost,
-                           .plan_bytes = sizeof(hl__linear_dw_plan),
+                           .cost = hl__gradient_cost,
+                           .plan_bytes = sizeof(hl__gradient_plan),
                            .prepare = dw_prepare,
                            .kernel = dw_kernel,
                            .background = true};

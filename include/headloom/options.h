@@ -50,7 +50,8 @@ typedef struct hl_attention_config {
 
 typedef struct hl_dense_config {
     hl_activation activation;
-    bool heads; /* x is [B, H, T, D] and w [H * D, N]: concat and dense in one, without a copy */
+    bool heads;      /* x is [B, H, T, D] and w [H * D, N]: concat and dense in one, without a copy */
+    bool transposed; /* w is [N, K]: a table of words that makes logits, too */
 } hl_dense_config;
 
 typedef struct hl_axes_config { /* sum, mean */

@@ -117,6 +117,32 @@ START_TEST(WhatTheLossNeedsInBetweenUnfuses) {
 }
 END_TEST
 
+/* Tied embeddings: one table looks words up and makes logits. */
+START_TEST(ATransposedMatrixIsNotCopied) {
+    hl_graph *g = kit_graph();
+    hl_tensor *table = kit_param(g, "table", HL_SHAPE(9, 6));
+    hl_tensor *index = hl_input(g, "index", HL_I32, HL_SHAPE(2, 5));
+    hl_tensor *x = hl_embedding(g, table, index), *turned = hl_transpose(g, table, (size_t[]){1, 0});
+    hl_tensor *loss = hl_cross_entropy(g, hl_dense(g, x, turned, NULL), index);
+    hl_tensor *outputs[] = {loss, hl_gradient(g, loss, table)};
+    hl__ir ir = {0};
+    ck_assert_msg(kit_stages(&ir, g, outputs, 2, KIT_FUSED) == HL_OK, "%s", ir.message);
+    ck_assert_uint_eq(kit_nodes(&ir, "transpose"), 0);
+    ck_assert_uint_eq(kit_nodes(&ir, "dense"), 1);
+    hl__ir_clear(&ir);
+    hl_tensor *pinned[] = {loss, hl_gradient(g, loss, turned)}; /* asked for, so it must be there */
+    ck_assert_msg(kit_stages(&ir, g, pinned, 2, KIT_FUSED) == HL_OK, "%s", ir.message);
+    ck_assert_uint_eq(kit_nodes(&ir, "transpose"), 1);
+    hl__ir_clear(&ir);
+    /* in its own order, a matrix is what it is */
+    hl_tensor *same = hl_dense(g, x, hl_transpose(g, kit_param(g, "w", HL_SHAPE(6, 6)), (size_t[]){0, 1}), NULL);
+    ck_assert_msg(kit_stages(&ir, g, &same, 1, KIT_FUSED) == HL_OK, "%s", ir.message);
+    ck_assert_uint_eq(kit_nodes(&ir, "transpose"), 1);
+    hl__ir_clear(&ir);
+    hl_graph_destroy(g);
+}
+END_TEST
+
 /* ---- what fused graphs compute ---- */
 
 typedef struct values {
@@ -337,8 +363,9 @@ START_TEST(FusedAndUnfusedDenseAgree) {
 END_TEST
 
 int main(void) {
-    return run_tests("graph/fuse", TESTS(AttentionIsFused, TheFusedNodeTakesOverOperandsOptionsAndNames,
-                                         LookingAtTheWeightsKeepsAttentionFused, WhatTheLossNeedsInBetweenUnfuses,
-                                         LookingAtTheWeightsChangesNoBit, FusedAndUnfusedAgree, ConcatAndDenseAreOne,
-                                         DenseAndActivationAreOneWhereNobodyLooksInBetween, FusedAndUnfusedDenseAgree));
+    return run_tests("graph/fuse",
+                     TESTS(ATransposedMatrixIsNotCopied, AttentionIsFused, TheFusedNodeTakesOverOperandsOptionsAndNames,
+                           LookingAtTheWeightsKeepsAttentionFused, WhatTheLossNeedsInBetweenUnfuses,
+                           LookingAtTheWeightsChangesNoBit, FusedAndUnfusedAgree, ConcatAndDenseAreOne,
+                           DenseAndActivationAreOneWhereNobodyLooksInBetween, FusedAndUnfusedDenseAgree));
 }

@@ -10,11 +10,16 @@
 
 enum { X, W, BIAS };
 
+static size_t inner_of(const op_case *c) {
+    const hl_dense_config *config = c->options;
+    return c->inputs[W].shape.extent[config->transposed ? 1 : 0];
+}
+
 /* Offset in x of token t (counted over everything outside) and column k. */
 static size_t place_of(const op_case *c, size_t t, size_t k) {
     const hl_dense_config *config = c->options;
     const size_t *x = c->inputs[X].shape.extent;
-    if (!config->heads) return t * c->inputs[W].shape.extent[0] + k;
+    if (!config->heads) return t * inner_of(c) + k;
     size_t H = x[1], T = x[2], D = x[3];
     return ((t / T * H + k / D) * T + t % T) * D + k % D;
 }
@@ -31,14 +36,14 @@ static double activate(hl_activation activation, double z) {
 
 static void products(const op_case *c, const double *const in[], double *y, bool of_sizes) {
     const hl_dense_config *config = c->options;
-    size_t K = c->inputs[W].shape.extent[0], N = c->inputs[W].shape.extent[1];
+    size_t K = inner_of(c), N = c->inputs[W].shape.extent[config->transposed ? 0 : 1];
     size_t tokens = hl_shape_elements(&c->inputs[X].shape) / K;
     for (size_t t = 0; t < tokens; t++)
         for (size_t n = 0; n < N; n++) {
             double z = in[BIAS] ? in[BIAS][n] : 0;
             if (of_sizes) z = fabs(z);
             for (size_t k = 0; k < K; k++) {
-                double product = in[X][place_of(c, t, k)] * in[W][k * N + n];
+                double product = in[X][place_of(c, t, k)] * in[W][config->transposed ? n * K + k : k * N + n];
                 z += of_sizes ? fabs(product) : product;
             }
             y[t * N + n] = of_sizes ? z : activate(config->activation, z);
@@ -60,17 +65,17 @@ static op_case case_of(hl_shape x, size_t N, double reach, const hl_dense_config
     size_t K = config->heads ? x.extent[1] * x.extent[3] : x.extent[x.rank - 1];
     double tokens = (double)(hl_shape_elements(&x) / K), k = (double)K, terms = fmax(reach * (double)N, tokens);
     double error_z = (k + 2) / 2 * (k * reach + 1);
+    hl_shape w = config->transposed ? HL_SHAPE(N, K) : HL_SHAPE(K, N);
     bool curved = config->activation == HL_ACTIVATION_GELU || config->activation == HL_ACTIVATION_TANH;
-    return (op_case){
-        .op = HL__OP_dense,
-        .options = config,
-        .inputs = {{.shape = x}, {.shape = HL_SHAPE(K, N), .low = -reach, .high = reach}, {.shape = HL_SHAPE(N)}},
-        .oracle = dense,
-        .magnitude = sizes,
-        .value = {.relative = 1.14 * (k + 2) / 2 + (curved ? 6 : 0)},
-        .gradient = {.absolute = curved ? terms * (1.13 * error_z + 8) : 0,
-                     .relative = 1.01 * (fmax((double)N, tokens) + 2) / 2},
-        .samples = 30};
+    return (op_case){.op = HL__OP_dense,
+                     .options = config,
+                     .inputs = {{.shape = x}, {.shape = w, .low = -reach, .high = reach}, {.shape = HL_SHAPE(N)}},
+                     .oracle = dense,
+                     .magnitude = sizes,
+                     .value = {.relative = 1.14 * (k + 2) / 2 + (curved ? 6 : 0)},
+                     .gradient = {.absolute = curved ? terms * (1.13 * error_z + 8) : 0,
+                                  .relative = 1.01 * (fmax((double)N, tokens) + 2) / 2},
+                     .samples = 30};
 }
 
 static const hl_dense_config plain = {.activation = HL_ACTIVATION_NONE}, headed = {.heads = true};
@@ -110,6 +115,31 @@ START_TEST(HeadsAreConcatenatedWithoutACopy) {
         c.inputs[BIAS].absent = i % 2;
         op_check(&c);
     }
+}
+END_TEST
+
+/* What is read in rows otherwise is read in columns, forward and backward. */
+START_TEST(TransposedMatrices) {
+    struct {
+        hl_shape x;
+        size_t N;
+    } shapes[] = {{HL_SHAPE(1), 1},           {HL_SHAPE(7, 9), 17},        {HL_SHAPE(65, 64), 65},
+                  {HL_SHAPE(3, 21, 16), 64},  {HL_SHAPE(33, 400), 70},     {HL_SHAPE(20, 5), 450},
+                  {HL_SHAPE(1030, 2), 300},   {HL_SHAPE(2, 3, 5, 4), 7},   {HL_SHAPE(1, 5, 67, 3), 65},
+                  {HL_SHAPE(2, 65, 9, 3), 4}, {HL_SHAPE(2, 2, 64, 65), 17}};
+    for (size_t i = 0; i < 2 * sizeof shapes / sizeof *shapes; i++) {
+        hl_dense_config config = {.transposed = true,
+                                  .heads = i / 2 >= 7,
+                                  .activation = i % 4 == 3 ? HL_ACTIVATION_GELU : HL_ACTIVATION_NONE};
+        op_case c = case_of(shapes[i / 2].x, shapes[i / 2].N, config.activation ? 0.25 : 1, &config);
+        c.inputs[BIAS].absent = i % 2;
+        c.samples = 9;
+        op_check(&c);
+    }
+    hl_dense_config config = {.transposed = true};
+    op_case c = case_of(HL_SHAPE(7, 24), 5, 1, &config);
+    c.inputs[W].shape = HL_SHAPE(24, 5);
+    op_check_refused(&c, HL_SHAPE_MISMATCH);
 }
 END_TEST
 
@@ -214,7 +244,8 @@ START_TEST(WhatDoesNotFitIsRefused) {
 END_TEST
 
 int main(void) {
-    return run_tests("dense", TESTS(AnyRankAndExtents, HeadsAreConcatenatedWithoutACopy, ActivationsAndTheirGradients,
-                                    ActivationsOfLargeNumbers, BlocksOfEverySize, LargerShapesMakeEightTiles,
-                                    ManyTokensAreAddedInOrder, StridedOperandsAreRead, WhatDoesNotFitIsRefused));
+    return run_tests("dense", TESTS(TransposedMatrices, AnyRankAndExtents, HeadsAreConcatenatedWithoutACopy,
+                                    ActivationsAndTheirGradients, ActivationsOfLargeNumbers, BlocksOfEverySize,
+                                    LargerShapesMakeEightTiles, ManyTokensAreAddedInOrder, StridedOperandsAreRead,
+                                    WhatDoesNotFitIsRefused));
 }

@@ -1,0 +1,199 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * Products of tokens with a weight matrix as it lies in memory, or with its transpose:
+ *
+ *   Y[t, n] = sum_k X[t, k] W[k, n]        forward, and dX where W is stored transposed
+ *   Y[t, n] = sum_k X[t, k] W[n, k]        dX of the first, forward of the second
+ *
+ * No kernel generator multiplies by a transposed matrix on the right. A transposed copy of W would cost more memory
+ * traffic than the product where tokens are few; instead a tile transposes a chunk of its tokens into scratch and makes
+ * Y^T = W X^T, which reads W in long rows, and transposes what comes out. */
+#ifndef HL_OPS_LINEAR_PRODUCT_H
+#define HL_OPS_LINEAR_PRODUCT_H
+
+#include "ops/linear.h"
+
+/* ---- Y = X W ---- */
+
+typedef struct hl__linear_plan {
+    hl__tokens x, y;
+    hl__linear_cut cut;
+    bool merge;
+    size_t chunk;              /* of a segment of X */
+    hl__gemm gemm[2][2][2][2]; /* rows full or last, piece full or last, chunk full or last, first or later */
+} hl__linear_plan;
+
+static inline hl_status hl__linear_prepare(const hl__tokens *x, const hl__tokens *y, hl__linear_plan *plan) {
+    *plan = (hl__linear_plan){.x = *x, .y = *y, .cut = hl__cut_linear(y), .chunk = hl__sum_chunk(x->width)};
+    plan->merge = hl__tokens_merge(x, y);
+    const hl__linear_cut *cut = &plan->cut;
+    hl__token_block first = hl__token_block_at(x, &cut->tokens, 0),
+                    last = hl__token_block_at(x, &cut->tokens, cut->tokens.n - 1);
+    size_t rest = x->width % plan->chunk;
+    for (int i = 0; i < 16; i++) {
+        hl__gemm_shape shape = {.m = hl__block_rows(i & 8 ? &last : &first, plan->merge),
+                                .n = i & 4 ? hl__piece_tail(&cut->columns) : cut->columns.piece,
+                                .k = i & 2 && rest ? rest : plan->chunk,
+                                .lda = x->row_stride,
+                                .ldb = hl__all_columns(y),
+                                .ldc = y->row_stride,
+                                .accumulate = i & 1};
+        hl_status status = hl__gemm_prepare(&shape, &plan->gemm[i >> 3 & 1][i >> 2 & 1][i >> 1 & 1][i & 1]);
+        if (status != HL_OK) return status;
+    }
+    return HL_OK;
+}
+
+/* One piece of a tile's product: columns n .. of sequence `batch` of the block, or of all of it where they merge. */
+static inline void hl__linear_piece(const hl__linear_plan *plan, const hl__token_block *at, size_t batch, size_t n,
+                                    size_t n_columns, const float *x, const float *w, float *y) {
+    size_t N = hl__all_columns(&plan->y), width = plan->x.width;
+    bool last_rows = hl__block_rows(at, plan->merge) != plan->gemm[0][0][0][0].shape.m;
+    bool last_piece = n_columns != plan->cut.columns.piece;
+    for (size_t s = 0; s < plan->x.segments; s++)
+        for (size_t k = 0; k < width; k += plan->chunk)
+            hl__gemm_run(&plan->gemm[last_rows][last_piece][width - k < plan->chunk][s + k > 0],
+                         x + hl__tokens_offset(&plan->x, at, batch, s * width + k), w + (s * width + k) * N + n,
+                         y + hl__tokens_offset(&plan->y, at, batch, n));
+}
+
+/* The tile's product; the caller adds bias and activation behind it. */
+static inline void hl__linear_tile(const hl__linear_plan *plan, const hl__token_block *at, hl__column_range columns,
+                                   const float *x, const float *w, float *y) {
+    size_t n_batches = plan->merge ? 1 : at->n_batches, piece = plan->cut.columns.piece;
+    for (size_t n = columns.begin; n < columns.end; n += piece)
+        for (size_t b = 0; b < n_batches; b++)
+            hl__linear_piece(plan, at, b, n, hl__min(piece, columns.end - n), x, w, y);
+}
+
+/* ---- Y = X W^T: W [columns of Y][columns of X] ---- */
+
+typedef struct hl__linear_t_plan {
+    hl__tokens x, y;
+    hl__linear_cut cut;
+    size_t chunk;              /* of a segment of X */
+    size_t rows;               /* tokens of a tile, and between rows of scratch */
+    hl__gemm gemm[2][2][2][2]; /* columns full or last, tokens full or last, chunk full or last, first or later */
+} hl__linear_t_plan;
+
+/* Columns of a full tile and of the last one. */
+static inline size_t hl__tile_columns(const hl__column_cut *cut, bool last) {
+    if (!last) return cut->columns;
+    hl__column_range at = hl__columns_at(cut, cut->n - 1);
+    return at.end - at.begin;
+}
+
+static inline hl_status hl__linear_t_prepare(const hl__tokens *x, const hl__tokens *y, hl__linear_t_plan *plan) {
+    *plan = (hl__linear_t_plan){.x = *x, .y = *y, .cut = hl__cut_linear(y), .chunk = hl__sum_chunk(x->width)};
+    const hl__linear_cut *cut = &plan->cut;
+    hl__token_block last = hl__token_block_at(y, &cut->tokens, cut->tokens.n - 1);
+    size_t rest = x->width % plan->chunk;
+    plan->rows = hl__tile_rows(&cut->tokens);
+    for (int i = 0; i < 16; i++) {
+        hl__gemm_shape shape = {.m = hl__tile_columns(&cut->columns, i & 8),
+                                .n = i & 4 ? last.n_batches * last.n_tokens : plan->rows,
+                                .k = i & 2 && rest ? rest : plan->chunk,
+                                .lda = hl__all_columns(x),
+                                .ldb = plan->rows,
+                                .ldc = plan->rows,
+                                .accumulate = i & 1};
+        hl_status status = hl__gemm_prepare(&shape, &plan->gemm[i >> 3 & 1][i >> 2 & 1][i >> 1 & 1][i & 1]);
+        if (status != HL_OK) return status;
+    }
+    return HL_OK;
+}
+
+/* X^T of a chunk [chunk][rows], then Y^T [columns][rows]. */
+static inline size_t hl__linear_t_scratch(const hl__linear_t_plan *plan) {
+    return (plan->chunk + plan->cut.columns.columns) * plan->rows * sizeof(float);
+}
+
+static inline void hl__linear_t_tile(const hl__linear_t_plan *plan, const hl__token_block *at, hl__column_range columns,
+                                     float *scratch, const float *x, const float *w, float *y) {
+    size_t ld = plan->rows, width = plan->x.width, T = at->n_tokens, n_columns = columns.end - columns.begin;
+    float *xt = scratch, *yt = xt + plan->chunk * ld;
+    const float *w_tile = w + columns.begin * hl__all_columns(&plan->x);
+    bool last_columns = n_columns != plan->cut.columns.columns, last_rows = at->n_batches * T != ld;
+    for (size_t s = 0; s < plan->x.segments; s++)
+        for (size_t c = 0; c < width; c += plan->chunk) {
+            size_t n = hl__min(plan->chunk, width - c);
+            for (size_t b = 0; b < at->n_batches; b++)
+                hl__transpose_block(x + hl__tokens_offset(&plan->x, at, b, s * width + c), plan->x.row_stride, T, n,
+                                    xt + b * T, ld);
+            hl__gemm_run(&plan->gemm[last_columns][last_rows][n < plan->chunk][s + c > 0], w_tile + s * width + c, xt,
+                         yt);
+        }
+    size_t piece = plan->cut.columns.piece;
+    for (size_t c = columns.begin; c < columns.end; c += piece)
+        for (size_t b = 0; b < at->n_batches; b++)
+            hl__transpose_block(yt + (c - columns.begin) * ld + b * T, ld, hl__min(piece, columns.end - c), T,
+                                y + hl__tokens_offset(&plan->y, at, b, c), plan->y.row_stride);
+}
+
+/* ---- either, as a pass needs it ---- */
+
+typedef struct hl__product_plan {
+    bool transposed; /* W is [columns of Y][columns of X] */
+    union {
+        hl__linear_plan straight;
+        hl__linear_t_plan turned;
+    };
+} hl__product_plan;
+
+static inline hl_status hl__product_prepare(const hl__tokens *x, const hl__tokens *y, bool transposed,
+                                            hl__product_plan *plan) {
+    plan->transposed = transposed;
+    return transposed ? hl__linear_t_prepare(x, y, &plan->turned) : hl__linear_prepare(x, y, &plan->straight);
+}
+
+static inline const hl__linear_cut *hl__product_cut(const hl__product_plan *plan) {
+    return plan->transposed ? &plan->turned.cut : &plan->straight.cut;
+}
+
+static inline const hl__tokens *hl__product_y(const hl__product_plan *plan) {
+    return plan->transposed ? &plan->turned.y : &plan->straight.y;
+}
+
+static inline const hl__tokens *hl__product_x(const hl__product_plan *plan) {
+    return plan->transposed ? &plan->turned.x : &plan->straight.x;
+}
+
+/* What a tile of the grid stands for. */
+typedef struct hl__product_tile {
+    hl__token_block tokens;
+    hl__column_range columns; /* of Y */
+    hl__column_range inner;   /* of X: all of them */
+} hl__product_tile;
+
+static inline hl__product_tile hl__product_at(const hl__product_plan *plan, const hl_tile *tile) {
+    const hl__linear_cut *cut = hl__product_cut(plan);
+    return (hl__product_tile){.tokens = hl__token_block_at(hl__product_y(plan), &cut->tokens, tile->index[0]),
+                              .columns = hl__columns_at(&cut->columns, tile->index[1]),
+                              .inner = {0, hl__all_columns(hl__product_x(plan))}};
+}
+
+static inline void hl__product_run(const hl__product_plan *plan, const hl__product_tile *at, void *scratch,
+                                   const float *x, const float *w, float *y) {
+    if (plan->transposed) hl__linear_t_tile(&plan->turned, &at->tokens, at->columns, scratch, x, w, y);
+    else hl__linear_tile(&plan->straight, &at->tokens, at->columns, x, w, y);
+}
+
+static inline void hl__product_grid(const hl_call *call, hl_grid *grid) {
+    const hl__linear_cut *cut = hl__product_cut(call->plan);
+    grid->extent[0] = cut->tokens.n;
+    grid->extent[1] = cut->columns.n;
+}
+
+static inline size_t hl__product_scratch(const hl_call *call) {
+    const hl__product_plan *plan = call->plan;
+    return plan->transposed ? hl__linear_t_scratch(&plan->turned) : 0;
+}
+
+static inline hl_cost hl__product_cost(const hl_call *call, const hl_tile *tile) {
+    hl__product_tile at = hl__product_at(call->plan, tile);
+    double rows = (double)(at.tokens.n_batches * at.tokens.n_tokens), K = (double)at.inner.end;
+    double N = (double)(at.columns.end - at.columns.begin);
+    return (hl_cost){.flops = 2 * rows * K * N, .bytes = 4 * (rows * K + K * N + rows * N)};
+}
+
+#endif
