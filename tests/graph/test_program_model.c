@@ -165,30 +165,38 @@ START_TEST(EveryLossOnTheWayIsThatOfTheWeightsBeforeTheUpdate) {
 }
 END_TEST
 
-/* p - rate g has two roundings, and the same two here: the weights are known to the bit. */
+/* p - rate g has two roundings, and the same two here: the weights are known to the bit. A product of a parameter with
+ * its own gradient can only be made behind all of the loss, and still sees the parameter before its update. */
 START_TEST(UpdatesTakeTheGradientsOfTheirOwnRun) {
+    enum { WQ = 3, N_OUTPUTS = TWO_BLOCK_PARAMS + 3 };
     checked c = open_checked(3);
     hl_graph *g = c.t.model.graph;
-    hl_tensor *outputs[2 + TWO_BLOCK_PARAMS] = {c.t.model.loss,
-                                                hl_sgd(g, c.t.model.loss, &(hl_sgd_options){.rate = c.t.model.rate})};
-    memcpy(outputs + 2, c.t.gradients, sizeof c.t.gradients);
+    hl_tensor *step = hl_sgd(g, c.t.model.loss, &(hl_sgd_options){.rate = c.t.model.rate});
+    hl_tensor *product = hl_multiply(g, c.t.model.params[WQ], c.t.gradients[WQ]);
+    hl_tensor *outputs[N_OUTPUTS] = {c.t.model.loss, step, product};
+    memcpy(outputs + 3, c.t.gradients, sizeof c.t.gradients);
     hl_runtime *runtime = kit_runtime(3);
     hl_state *state = kit_state();
-    hl_program *program = training_program(&c.t, runtime, state, outputs, 2 + TWO_BLOCK_PARAMS);
+    hl_program *program = training_program(&c.t, runtime, state, outputs, N_OUTPUTS);
     double *after = calloc(c.n_params, sizeof *after);
-    for (int step = 0; step < 5; step++) {
-        float rate = 0.25f / (float)(step + 1);
+    size_t wq = two_block_offset(&sizes, WQ), n = two_block_offset(&sizes, WQ + 1) - wq;
+    float *products = calloc(n, sizeof *products);
+    for (int run = 0; run < 5; run++) {
+        float rate = 0.25f / (float)(run + 1);
         kit_write(program, c.t.model.rate, &rate, sizeof rate);
         read_params(&c, program, c.exact);
         kit_run(program);
         read_gradients(&c, program);
         read_params(&c, program, after);
+        kit_read(program, product, products, n * sizeof *products);
         for (size_t i = 0; i < c.n_params; i++) {
             float change = rate * c.gradients[i], wanted = (float)c.exact[i] - change;
-            ck_assert_msg((float)after[i] == wanted, "step %d: weight %zu is %.9g, not %.9g", step, i, after[i],
+            ck_assert_msg((float)after[i] == wanted, "run %d: weight %zu is %.9g, not %.9g", run, i, after[i],
                           (double)wanted);
         }
+        for (size_t i = 0; i < n; i++) ck_assert_float_eq(products[i], (float)c.exact[wq + i] * c.gradients[wq + i]);
     }
+    free(products);
     free(after);
     hl_program_destroy(program);
     hl_state_destroy(state);
