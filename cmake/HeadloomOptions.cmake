@@ -35,11 +35,6 @@ endif()
 
 # headloom_objects(TARGET SOURCES...): an object library of the project.
 function(headloom_objects target)
-  set(sources ${ARGN})
-  if(NOT sources AND HEADLOOM_PARTIAL)
-    set(sources ${CMAKE_BINARY_DIR}/none.c)
-    file(CONFIGURE OUTPUT ${sources} CONTENT "typedef int none;\n")
-  endif()
-  add_library(${target} OBJECT ${sources})
+  add_library(${target} OBJECT ${ARGN})
   target_link_libraries(${target} PUBLIC headloom_options)
 endfunction()

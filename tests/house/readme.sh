@@ -26,7 +26,7 @@ for page in "${pages[@]}"; do
     while IFS=: read -r number line; do
         read -r _ kind file _ <<<"$line"
         n_shown=$((n_shown + 1))
-        block=$(tail -n +$((number + 1)) "$page" | awk '/^```/ {fence++; next} fence == 1 {print} fence == 2 {exit}')
+        block=$(tail -n +$((number + 1)) "$page" | awk '/^```/ {fence++; next} fence == 1 {print}')
         if [ ! -f "$file" ]; then
             complain "$page:$number shows $file, which is not there"
         elif [ -z "$block" ]; then
