@@ -1,12 +1,16 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * How a worker sleeps without missing anything. It announces its sleep (parked, then the counters), looks once more
+ * How a worker sleeps without missing anything. It announces its sleep (the counters, then parked), looks once more
  * whether there is something to do, and sleeps only if not. Whoever publishes work (or the end) does that first and
- * then reads n_parked. All of these are sequentially consistent, so in their one order either the announcement comes
- * before the reading, and the publisher sees a sleeper to wake; or the publication comes before the announcement, and
- * thus before the sleeper's last look, which sees the work. A waker claims a sleeper by setting parked from 1 to 0, so
- * two wakers never wake the same one; the futex sleeps on parked itself, so a claim before the system call is seen by
- * it. */
+ * then looks at the counters and at parked. All of these are sequentially consistent, so in their one order either the
+ * announcement comes before that look, and the publisher sees a sleeper to wake; or the publication comes before the
+ * announcement, and thus before the sleeper's last look, which sees the work. A waker claims a sleeper by setting
+ * parked from 1 to 0, so two wakers never wake the same one; the futex sleeps on parked itself, so a claim before the
+ * system call is seen by it.
+ *
+ * The counters are never below the number of workers that can be claimed: they rise before parked is set and fall after
+ * it was taken back. In the other order a claim could take back a count that its worker has yet to add, and a waker
+ * that finds 0 for that moment would leave others asleep; a run by levels, or the end, would wait for them for ever. */
 #include "runtime/worker.h"
 
 #include "runtime/pool.h"
@@ -63,10 +67,10 @@ static bool has_reason(const hl__worker *worker) {
 
 static void sleep_until_woken(hl__worker *worker) {
     hl_runtime *runtime = worker->runtime;
-    /* seq_cst, all three: the announcement. parked first, so that who sees the counters finds a sleeper. */
-    atomic_store_explicit(&worker->parked, 1, memory_order_seq_cst);
+    /* seq_cst, all three: the announcement; parked last, see above. */
     atomic_fetch_add_explicit(&runtime->pools[worker->node].n_parked, 1, memory_order_seq_cst);
     atomic_fetch_add_explicit(&runtime->n_parked, 1, memory_order_seq_cst);
+    atomic_store_explicit(&worker->parked, 1, memory_order_seq_cst);
     if (has_reason(worker) && claim(runtime, worker)) return; /* where the claim fails, a waker has woken us already */
     /* acquire: what the waker published. */
     while (atomic_load_explicit(&worker->parked, memory_order_acquire) == 1) hl__futex_wait(&worker->parked, 1);
