@@ -39,5 +39,8 @@ hl__task_graph kit_graph(const hl__task *tasks, size_t n_tasks, const kit_edge *
 }
 
 void kit_wait_for_sleep(hl_runtime *runtime) {
+    /* Once all are counted none is left to wake another; each is then about to set its flag, if it has not. */
     while (atomic_load(&runtime->n_parked) < runtime->n_workers) sched_yield();
+    for (size_t w = 0; w < runtime->n_workers; w++)
+        while (atomic_load(&runtime->workers[w].parked) == 0) sched_yield();
 }

@@ -9,6 +9,7 @@
 #include <stdatomic.h>
 #include <unistd.h>
 
+#include "runtime/wait.h"
 #include "tests/runtime/dag.h"
 #include "tests/runtime/kit.h"
 #include "tests/support/suite.h"
@@ -174,6 +175,30 @@ START_TEST(SignalsGoToTheCallersThreads) {
 }
 END_TEST
 
+static void pause_for(uint64_t n) {
+    for (uint64_t i = 0; i < n; i++) hl__pause();
+}
+
+/* All workers have to be woken for a run by levels, and for the end, also those that are falling asleep just then: the
+ * pauses are drawn around the time that it takes. Who is forgotten hangs the test. */
+START_TEST(WhoFallsAsleepIsNotForgotten) {
+    uint64_t state = 1;
+    for (size_t round = 0; round < 20; round++) {
+        fake_system fake;
+        hl_runtime *runtime =
+            kit_runtime(&fake, "pu:4", &(hl_runtime_options){.workers = 7, .policy = HL_POLICY_LEVELS});
+        dag *d = dag_create(&(dag_options){.n_tasks = 4});
+        for (size_t replay = 1; replay <= 200; replay++) {
+            pause_for(dag_draw(&state) % 4000);
+            ck_assert_int_eq(hl__runtime_run(runtime, &d->graph), HL_OK);
+        }
+        dag_check(d, 200);
+        dag_destroy(d);
+        hl_runtime_destroy(runtime);
+    }
+}
+END_TEST
+
 START_TEST(SleepersAndWakersAlikeCanBeStopped) {
     for (size_t round = 0; round < 30; round++) {
         fake_system fake;
@@ -185,8 +210,8 @@ START_TEST(SleepersAndWakersAlikeCanBeStopped) {
 END_TEST
 
 int main(void) {
-    return run_tests("worker",
-                     TESTS(IdleWorkersFallAsleep, AsManyAreWokenAsWereAskedForAndSleep, AWorkerThatIsAwakeIsNotWoken,
-                           WakingForNothingDoesNoHarm, ATaskGetsItsArgumentIndexAndTheWorkersScratch,
-                           SignalsGoToTheCallersThreads, SleepersAndWakersAlikeCanBeStopped));
+    return run_tests("worker", TESTS(IdleWorkersFallAsleep, AsManyAreWokenAsWereAskedForAndSleep,
+                                     AWorkerThatIsAwakeIsNotWoken, WakingForNothingDoesNoHarm,
+                                     ATaskGetsItsArgumentIndexAndTheWorkersScratch, SignalsGoToTheCallersThreads,
+                                     WhoFallsAsleepIsNotForgotten, SleepersAndWakersAlikeCanBeStopped));
 }
