@@ -24,7 +24,14 @@ int __wrap_munmap(void *address, size_t bytes);
 void *__wrap_mmap(void *address, size_t bytes, int protection, int flags, int file, off_t offset) {
     if (system_is_out_of_memory) return MAP_FAILED;
     mapped_bytes += bytes;
-    return __real_mmap(address, bytes, protection, flags, file, offset);
+    if (bytes < HUGE_BYTES) return __real_mmap(address, bytes, protection, flags, file, offset);
+    /* Some kernels align large mappings to huge pages by themselves: here one page off, as others may. */
+    char *room = __real_mmap(NULL, bytes + 2 * HUGE_BYTES, protection, flags, file, offset);
+    if (room == MAP_FAILED) return MAP_FAILED;
+    char *memory = room + (HUGE_BYTES - (uintptr_t)room % HUGE_BYTES) + (size_t)sysconf(_SC_PAGESIZE);
+    __real_munmap(room, (size_t)(memory - room));
+    __real_munmap(memory + bytes, (size_t)(room + 2 * HUGE_BYTES - memory));
+    return memory;
 }
 
 int __wrap_munmap(void *address, size_t bytes) {
