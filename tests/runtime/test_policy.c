@@ -12,7 +12,7 @@
 #include "tests/support/suite.h"
 
 #define N_POLICIES 3
-#define N_REPLAYS 5
+#define N_REPLAYS 3
 
 static const hl_policy policies[N_POLICIES] = {HL_POLICY_DATAFLOW, HL_POLICY_LEVELS, HL_POLICY_SERIAL};
 
