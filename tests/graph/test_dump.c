@@ -111,7 +111,7 @@ static void attributes(dot *d, dot_node *node) {
         strcpy(name, d->token);
         next(d);
         expect(d, "=");
-        if (node && strcmp(name, "label") == 0) snprintf(node->label, sizeof node->label, "%s", d->token);
+        if (node && strcmp(name, "label") == 0) snprintf(node->label, sizeof node->label, "%.159s", d->token);
         if (node && strcmp(name, "shape") == 0) snprintf(node->shape, sizeof node->shape, "%.23s", d->token);
         next(d);
         if (is(d, ",")) next(d);
@@ -138,7 +138,7 @@ static void statements(dot *d, size_t cluster) {
         next(d);
         if (is(d, "=")) {
             next(d);
-            if (strcmp(id, "label") == 0) snprintf(d->clusters[cluster], sizeof d->clusters[0], "%s", d->token);
+            if (strcmp(id, "label") == 0) snprintf(d->clusters[cluster], sizeof d->clusters[0], "%.159s", d->token);
             next(d);
         } else if (is(d, "->")) {
             next(d);

@@ -7,10 +7,6 @@
 
 #include "tests/examples/ner/kit.h"
 
-/* fontconfig keeps what it read of the system's fonts until the process ends */
-__attribute__((visibility("default"))) const char *__lsan_default_suppressions(void);
-const char *__lsan_default_suppressions(void) { return "leak:libfontconfig"; }
-
 static const char *const tokens[3] = {"Ada", "saw", "internationalisations"};
 static const int32_t labels[3] = {NER_B_PER, NER_O, NER_B_ORG};
 static const char *const heads[2] = {"head 1", "head 2"};
