@@ -163,10 +163,21 @@ static bool release_one(hl__task *task) {
     return true;
 }
 
+/* Whether the worker runs this task next instead of `next`: at once, while what was written for it is in cache. A
+ * background task only goes on behind another one (an update behind its tile of the gradient), and gives way to one
+ * that is none. */
+static bool goes_on_with(const hl__worker *worker, const hl__task_graph *graph, bool behind_background, uint32_t next,
+                         const hl__task *task) {
+    if (task->home != worker->node && task->home != HL__NO_NODE) return false;
+    if (next != NO_TASK) return graph->tasks[next].background && !task->background;
+    return !task->background || behind_background;
+}
+
 /* Releases what waited for task number, through joins; gives the task to run next, or NO_TASK. */
 static uint32_t release(hl__worker *worker, const hl__task_graph *graph, uint32_t number) {
     uint32_t joins[JOINS_AT_HAND], next = NO_TASK;
     size_t n_joins = 0, n_pushed = 0;
+    bool behind = graph->tasks[number].background;
     for (;;) {
         worker->n_finished++;
         const hl__task *finished = &graph->tasks[number];
@@ -176,8 +187,9 @@ static uint32_t release(hl__worker *worker, const hl__task_graph *graph, uint32_
             if (!release_one(task)) continue;
             if (!task->run && n_joins < JOINS_AT_HAND) {
                 joins[n_joins++] = successor[i];
-            } else if (next == NO_TASK && !task->background &&
-                       (task->home == worker->node || task->home == HL__NO_NODE)) {
+            } else if (goes_on_with(worker, graph, behind, next, task)) {
+                if (next != NO_TASK) hl__deque_push(&worker->deque[BACKGROUND], next);
+                n_pushed += next != NO_TASK;
                 next = successor[i];
             } else {
                 hl__deque_push(&worker->deque[task->background], successor[i]);

@@ -32,7 +32,7 @@ typedef struct hl__task {
     uint32_t level;  /* for the levels policy: no edge joins two tasks of one level */
     uint32_t name;   /* into hl__task_graph.names, for traces */
     uint16_t home;   /* NUMA node (index among the runtime's pools) or HL__NO_NODE */
-    bool background; /* runs when no other task is ready */
+    bool background; /* runs when no other task is ready, or straight behind a background task that it waited for */
 } hl__task;
 
 /* Serial order is the order of the array: every edge goes from a lower to a higher task number. */

@@ -258,6 +258,28 @@ START_TEST(BackgroundTasksYieldToCriticalOnes) {
 }
 END_TEST
 
+START_TEST(ABackgroundTaskIsFollowedByTheOneBehindIt) {
+    rig r;
+    start(&r, "pu:1", 1);
+    /* 0 releases gradients 1 .. 10, each of which releases its update 11 .. 20, and the last one also a critical task.
+     */
+    add(&r, note);
+    for (uint32_t t = 1; t <= 20; t++) {
+        add(&r, note)->background = true;
+        edge(&r, t <= 10 ? 0 : t - 10, t);
+    }
+    add(&r, note);
+    edge(&r, 10, 21);
+    for (size_t i = 0; i < N_REPLAYS; i++) {
+        run(&r);
+        for (size_t t = 1; t < 10; t++) ck_assert_uint_eq(r.s.place[t + 10], r.s.place[t] + 1);
+        ck_assert_uint_eq(r.s.place[21], r.s.place[10] + 1);
+        ck_assert_uint_eq(r.s.place[20], r.s.place[10] + 2);
+    }
+    stop(&r);
+}
+END_TEST
+
 START_TEST(BackgroundRootsYieldToCriticalOnes) {
     rig r;
     start(&r, "pu:1", 1);
@@ -349,7 +371,8 @@ int main(void) {
     return run_tests("policy_dataflow",
                      TESTS(ASiblingIsStolen, SleepersAreWokenToSteal, WhatIsReleasedOccupiesAllWorkers,
                            RootsOccupyAllWorkers, OtherNodesTakeWhatLeavesOneBehind, TheLastTaskStaysOnItsNode,
-                           AChainStaysOnItsWorker, BackgroundTasksYieldToCriticalOnes,
-                           BackgroundRootsYieldToCriticalOnes, WorkersStealCriticalTasksBeforeTheirOwnBackground,
-                           AWorkerGoesOnWithATaskOfItsNode, AnyNumberOfJoinsIsFollowed));
+                           AChainStaysOnItsWorker, ABackgroundTaskIsFollowedByTheOneBehindIt,
+                           BackgroundTasksYieldToCriticalOnes, BackgroundRootsYieldToCriticalOnes,
+                           WorkersStealCriticalTasksBeforeTheirOwnBackground, AWorkerGoesOnWithATaskOfItsNode,
+                           AnyNumberOfJoinsIsFollowed));
 }
