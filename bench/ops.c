@@ -72,10 +72,8 @@ static bool record(bench_work *work, pass_table *table, const char *path, bench_
     bool good = ms && bench_run_program(work->both) >= 0;
     for (size_t r = 0; good && r < table->n_repeats; r++) {
         good = hl_runtime_trace_clear(work->runtime) == HL_OK && (ms[r] = bench_run_program(work->both)) >= 0;
-        if (good && hl_runtime_trace_write(work->runtime, path) != HL_OK) {
-            fprintf(stderr, "hl-bench: %s\n", hl_runtime_error(work->runtime));
-            good = false;
-        }
+        hl_status status = good ? hl_runtime_trace_write(work->runtime, path) : HL_OK;
+        if (status != HL_OK) good = bench_complain("trace", status, hl_runtime_error(work->runtime));
         good = good && add_trace(table, path, r);
     }
     if (good) {

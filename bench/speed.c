@@ -28,8 +28,7 @@ static bool check(bench_work *work) {
 }
 
 static void add(speed *s, const char *what, hl_program *program, double flops) {
-    s->measurements[s->n++] =
-        (bench_measurement){.what = what, .run = bench_run_program, .context = program, .flops = flops};
+    s->measurements[s->n++] = bench_program_measurement(what, program, flops);
 }
 
 static bool measure(speed *s) {

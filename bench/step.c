@@ -39,11 +39,6 @@ typedef struct step_bench {
     const char *trace; /* file, or NULL */
 } step_bench;
 
-static bool complain(const char *doing, hl_status status, const char *words) {
-    fprintf(stderr, "hl-bench: %s: %s: %s\n", doing, hl_status_string(status), words);
-    return false;
-}
-
 /* ---- a model ---- */
 
 static bool write_words(trainee *t, hl_program *program) {
@@ -54,7 +49,7 @@ static bool write_words(trainee *t, hl_program *program) {
         float rate = RATE;
         if (status == HL_OK) status = hl_program_write(program, t->model.rate, &rate, sizeof rate);
     }
-    return status == HL_OK || complain("words", status, hl_program_error(program));
+    return status == HL_OK || bench_complain("words", status, hl_program_error(program));
 }
 
 static bool make_words(trainee *t) {
@@ -67,7 +62,7 @@ static bool make_words(trainee *t) {
         t->words[i] = (int32_t)fmin(share * (double)t->model.sizes.vocabulary, (double)t->model.sizes.vocabulary - 1);
     }
     free(random);
-    return good || complain("words", HL_OUT_OF_MEMORY, "no memory");
+    return good || bench_complain("words", HL_OUT_OF_MEMORY, NULL);
 }
 
 static bool create(trainee *t, const gpt_sizes *sizes, const hl_runtime_options *options) {
@@ -75,11 +70,11 @@ static bool create(trainee *t, const gpt_sizes *sizes, const hl_runtime_options 
     hl_status status = hl_runtime_create(options, &t->runtime);
     if (status == HL_OK) status = hl_state_create(&t->state);
     if (status == HL_OK) status = hl_graph_create(&g);
-    if (status != HL_OK) return complain("runtime", status, "it could not be made");
+    if (status != HL_OK) return bench_complain("runtime", status, NULL);
     gpt_build(&t->model, sizes, g);
     hl_tensor *outputs[] = {t->model.loss, t->model.step};
     status = hl_program_create(t->runtime, g, t->state, outputs, 2, &t->program);
-    if (status != HL_OK) return complain("program", status, hl_graph_error(g));
+    if (status != HL_OK) return bench_complain("program", status, hl_graph_error(g));
     return make_words(t) && write_words(t, t->program);
 }
 
@@ -121,7 +116,7 @@ static bool check_logits(trainee *t) {
     good = good && status == HL_OK && write_words(t, t->forward) && hl_program_run(t->forward) == HL_OK &&
            hl_program_read(t->forward, t->model.logits, got, all * sizeof *got) == HL_OK &&
            gpt_oracle(s, t->state, t->words, CHECKED_WORDS, want);
-    if (!good) complain("check", status, hl_program_error(t->forward));
+    if (!good) bench_complain("check", status, hl_program_error(t->forward));
     double error = good ? worst_error(t, got, want, n) : 0;
     free(got);
     free(want);
@@ -146,8 +141,7 @@ static bool check_training(trainee *t) {
 /* ---- measuring ---- */
 
 static void add(step_bench *bench, const char *what, hl_program *program) {
-    bench->measurements[bench->n++] = (bench_measurement){
-        .what = what, .run = bench_run_program, .context = program, .flops = gpt_flops(&bench->sizes)};
+    bench->measurements[bench->n++] = bench_program_measurement(what, program, gpt_flops(&bench->sizes));
 }
 
 static bool measure(step_bench *bench) {
@@ -156,8 +150,7 @@ static bool measure(step_bench *bench) {
     trainee *all = &bench->trainee[STEP_ALL], *one = &bench->trainee[STEP_ONE];
     if (!create(all, &bench->sizes, &runtime) || !check_logits(all) || !check_training(all)) return false;
     options->threads = hl_runtime_workers(all->runtime);
-    size_t cores = bench_machine_threads(&bench->machine, 0);
-    if (!bench_peak_prepare(&bench->machine, options->threads < cores ? options->threads : cores, &bench->peak,
+    if (!bench_peak_prepare(&bench->machine, bench_machine_threads(&bench->machine, options->threads), &bench->peak,
                             bench->measurements))
         return false;
     bench->n = BENCH_N_PEAKS;
@@ -180,7 +173,7 @@ static bool write_trace(const step_bench *bench) {
     hl_status status = good ? hl_runtime_trace_clear(traced.runtime) : HL_OK;
     good = good && bench_run_program(traced.program) >= 0;
     if (good && status == HL_OK) status = hl_runtime_trace_write(traced.runtime, bench->trace);
-    if (status != HL_OK) good = complain("trace", status, hl_runtime_error(traced.runtime));
+    if (status != HL_OK) good = bench_complain("trace", status, hl_runtime_error(traced.runtime));
     destroy(&traced);
     return good;
 }

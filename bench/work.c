@@ -7,9 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "bench/measure.h"
-
-static bool complain(const char *doing, hl_status status, const char *words) {
+bool bench_complain(const char *doing, hl_status status, const char *words) {
     fprintf(stderr, "hl-bench: %s: %s%s%s\n", doing, hl_status_string(status), words && *words ? ": " : "",
             words ? words : "");
     return false;
@@ -36,7 +34,7 @@ float *bench_random(size_t n, uint64_t seed, double deviation) {
 static bool build(bench_work *work) {
     const bench_subject *subject = work->subject;
     hl_status status = hl_graph_create(&work->graph);
-    if (status != HL_OK) return complain("graph", status, NULL);
+    if (status != HL_OK) return bench_complain("graph", status, NULL);
     hl_graph *g = work->graph;
     for (size_t i = 0; i < subject->n_parts; i++) {
         const bench_part *part = &subject->part[i];
@@ -49,19 +47,19 @@ static bool build(bench_work *work) {
     for (size_t i = 0; i < subject->n_parts; i++) work->gradient[i] = hl_gradient(g, loss, work->part[i]);
 
     status = hl_state_create(&work->state);
-    if (status != HL_OK) return complain("state", status, NULL);
+    if (status != HL_OK) return bench_complain("state", status, NULL);
     status = hl_program_create(work->runtime, g, work->state, &work->y, 1, &work->forward);
-    if (status != HL_OK) return complain("forward", status, hl_graph_error(g));
+    if (status != HL_OK) return bench_complain("forward", status, hl_graph_error(g));
     hl_tensor *outputs[1 + BENCH_MAX_PARTS] = {work->y};
     for (size_t i = 0; i < subject->n_parts; i++) outputs[1 + i] = work->gradient[i];
     status = hl_program_create(work->runtime, g, work->state, outputs, 1 + subject->n_parts, &work->both);
-    return status == HL_OK || complain("forward and backward", status, hl_graph_error(g));
+    return status == HL_OK || bench_complain("forward and backward", status, hl_graph_error(g));
 }
 
 bool bench_work_write_r(bench_work *work, const float *r) {
     size_t n = work->subject->rows * work->subject->row_elements;
     hl_status status = hl_program_write(work->both, work->r, r, n * sizeof r[0]);
-    return status == HL_OK || complain("writing r", status, hl_program_error(work->both));
+    return status == HL_OK || bench_complain("writing r", status, hl_program_error(work->both));
 }
 
 static bool fill_part(bench_work *work, size_t i) {
@@ -76,14 +74,14 @@ static bool fill_part(bench_work *work, size_t i) {
         status = hl_state_write(work->state, part->name, values, bytes);
     }
     free(values);
-    return status == HL_OK || complain(part->name, status, NULL);
+    return status == HL_OK || bench_complain(part->name, status, NULL);
 }
 
 static bool fill(bench_work *work) {
     for (size_t i = 0; i < work->subject->n_parts; i++)
         if (!fill_part(work, i)) return false;
     float *r = bench_random(work->subject->rows * work->subject->row_elements, 999, 1);
-    bool good = r ? bench_work_write_r(work, r) : complain("r", HL_OUT_OF_MEMORY, NULL);
+    bool good = r ? bench_work_write_r(work, r) : bench_complain("r", HL_OUT_OF_MEMORY, NULL);
     free(r);
     return good;
 }
@@ -91,7 +89,7 @@ static bool fill(bench_work *work) {
 bool bench_work_create(const bench_subject *subject, const hl_runtime_options *options, bench_work *work) {
     *work = (bench_work){.subject = subject};
     hl_status status = hl_runtime_create(options, &work->runtime);
-    if (status != HL_OK) return complain("runtime", status, NULL);
+    if (status != HL_OK) return bench_complain("runtime", status, NULL);
     return build(work) && fill(work);
 }
 
@@ -109,6 +107,10 @@ double bench_run_program(void *program) {
     hl_status status = hl_program_run(program);
     double end = bench_now_ms();
     if (status == HL_OK) return end - begin;
-    complain("run", status, hl_program_error(program));
+    bench_complain("run", status, hl_program_error(program));
     return -1;
+}
+
+bench_measurement bench_program_measurement(const char *what, hl_program *program, double flops) {
+    return (bench_measurement){.what = what, .run = bench_run_program, .context = program, .flops = flops};
 }

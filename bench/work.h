@@ -8,6 +8,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "bench/measure.h"
 #include "headloom/headloom.h"
 
 #define BENCH_MAX_PARTS 9
@@ -58,8 +59,14 @@ void bench_work_destroy(bench_work *work);
 /* r for the next runs. False, with words on stderr. */
 bool bench_work_write_r(bench_work *work, const float *r);
 
-/* Milliseconds of one run of a program; for bench_measurement. */
+/* Milliseconds of one run of a program, which is the context; negative, with words on stderr, where it failed. */
 double bench_run_program(void *program);
+
+/* The measurement of one run. */
+bench_measurement bench_program_measurement(const char *what, hl_program *program, double flops);
+
+/* Says on stderr what failed, and how; words may be NULL or empty. Returns false. */
+bool bench_complain(const char *doing, hl_status status, const char *words);
 
 /* n new numbers, uniform around 0 with this deviation, the same on every machine; the caller frees. NULL where there is
  * no memory. */
