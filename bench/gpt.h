@@ -51,8 +51,13 @@ size_t gpt_parameters(const gpt_sizes *sizes);
  * mask leaves two of attention; backward twice as many. What updates, norms and losses do is not counted. */
 double gpt_flops(const gpt_sizes *sizes);
 
-/* The logits [n, vocabulary] of the first n words of a sequence, in double, from the parameters in a state. Causal
- * masks make them those of the whole sequence. False where there is no memory or a parameter is missing. */
+/* The logits [n, vocabulary] of the first n words (at least 1) of a sequence, in double, from the parameters in a
+ * state. Causal masks make them those of the whole sequence. False where there is no memory, a parameter is missing or
+ * of another shape, or the model has fewer tokens. */
 bool gpt_oracle(const gpt_sizes *sizes, hl_state *state, const int32_t *words, size_t n, double *logits);
+
+/* The worst error of a program's logits [n, vocabulary] beside the oracle's, as a fraction of what rounding may make:
+ * infinity for what is no number. */
+double gpt_worst_error(const gpt_sizes *sizes, const float *logits, const double *oracle, size_t n);
 
 #endif

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
  * A GPT forward, written down plainly in double. */
+#include <float.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,17 +16,15 @@ typedef struct oracle {
     size_t n;                  /* rows */
     double *x, *y, *q, *k, *v; /* [n, width] */
     double *h;                 /* [n, 4 width] */
-    float *w;                  /* room for the largest parameter */
-    size_t w_elements;
-    bool failed; /* a parameter is not as it should be */
+    float *w;                  /* the parameter that was read last; room for the largest */
+    bool failed;               /* a parameter is not as it should be */
 } oracle;
 
 /* The parameter "<layer>.<part>" of so many elements. */
 static const float *param(oracle *o, const char *layer, const char *part, size_t elements) {
     char name[64];
     snprintf(name, sizeof name, "%s.%s", layer, part);
-    if (elements > o->w_elements || hl_state_read(o->state, name, o->w, elements * sizeof *o->w) != HL_OK)
-        o->failed = true;
+    if (hl_state_read(o->state, name, o->w, elements * sizeof *o->w) != HL_OK) o->failed = true;
     return o->w;
 }
 
@@ -105,35 +104,66 @@ static void block(oracle *o, size_t number) {
     linear(o, name, (const char *[]){"down.w", "down.b"}, o->h, 4 * W, W, o->x);
 }
 
+/* x = the vectors of the words and of their positions */
+static void embed(oracle *o, const int32_t *words) {
+    size_t W = o->s->width;
+    const float *table = param(o, "position", "table", o->s->tokens * W);
+    for (size_t i = 0; i < o->n * W; i++) o->x[i] = (double)table[i];
+    table = param(o, "word", "table", o->s->vocabulary * W);
+    for (size_t r = 0; r < o->n; r++)
+        for (size_t c = 0; c < W; c++) o->x[r * W + c] += (double)table[(size_t)words[r] * W + c];
+}
+
+/* logits = norm(x) table^T */
+static void classify(oracle *o, double *logits) {
+    size_t W = o->s->width, V = o->s->vocabulary;
+    norm(o, "norm", "gain", "bias", o->y);
+    const float *table = param(o, "word", "table", V * W);
+    for (size_t r = 0; r < o->n; r++)
+        for (size_t v = 0; v < V; v++) {
+            double sum = 0;
+            for (size_t c = 0; c < W; c++) sum += o->y[r * W + c] * (double)table[v * W + c];
+            logits[r * V + v] = sum;
+        }
+}
+
+static size_t largest_param(const gpt_sizes *s) {
+    size_t rows = s->vocabulary > s->tokens ? s->vocabulary : s->tokens;
+    return s->width * (rows > 4 * s->width ? rows : 4 * s->width);
+}
+
 bool gpt_oracle(const gpt_sizes *s, hl_state *state, const int32_t *words, size_t n, double *logits) {
-    size_t W = s->width, V = s->vocabulary;
-    oracle o = {.s = s, .state = state, .n = n, .w_elements = (V > s->tokens ? V : s->tokens) * W};
-    if (o.w_elements < 4 * W * W) o.w_elements = 4 * W * W;
-    double *room = calloc(9 * n * W + n, sizeof *room);
-    o.w = malloc(o.w_elements * sizeof *o.w);
-    bool good = room && o.w && n <= s->tokens;
+    if (n > s->tokens) return false;
+    size_t nW = n * s->width;
+    oracle o = {.s = s, .state = state, .n = n};
+    o.x = calloc(9 * nW, sizeof *o.x);
+    o.w = calloc(largest_param(s), sizeof *o.w);
+    bool good = o.x && o.w;
     if (good) {
-        o.x = room;
-        o.y = o.x + n * W;
-        o.q = o.y + n * W;
-        o.k = o.q + n * W;
-        o.v = o.k + n * W;
-        o.h = o.v + n * W;
-        const float *table = param(&o, "position", "table", s->tokens * W);
-        for (size_t i = 0; i < n * W; i++) o.x[i] = (double)table[i];
-        table = param(&o, "word", "table", V * W);
-        for (size_t i = 0; i < n * W; i++) o.x[i] += (double)table[(size_t)words[i / W] * W + i % W];
+        o.y = o.x + nW;
+        o.q = o.y + nW;
+        o.k = o.q + nW;
+        o.v = o.k + nW;
+        o.h = o.v + nW;
+        embed(&o, words);
         for (size_t layer = 0; layer < s->layers; layer++) block(&o, layer);
-        norm(&o, "norm", "gain", "bias", o.y);
-        table = param(&o, "word", "table", V * W);
-        for (size_t r = 0; r < n; r++)
-            for (size_t v = 0; v < V; v++) {
-                double sum = 0;
-                for (size_t c = 0; c < W; c++) sum += o.y[r * W + c] * (double)table[v * W + c];
-                logits[r * V + v] = sum;
-            }
+        classify(&o, logits);
     }
-    free(room);
+    free(o.x);
     free(o.w);
     return good && !o.failed;
+}
+
+/* Logits are sums of `width` products behind layers of which each adds sums of up to 4 width products to what it is
+ * given; errors of rounding add up like a random walk (Higham and Mary 2019), and a norm keeps them relative to what is
+ * normed. So, relative to the logits' own deviation, sqrt(width + layers * 12 width) units, four times over for the
+ * tail of the walk. */
+double gpt_worst_error(const gpt_sizes *s, const float *logits, const double *expected, size_t n) {
+    double unit = 4 * sqrt((double)(s->width * (1 + 12 * s->layers))) * (FLT_EPSILON / 2), squares = 0, worst = 0;
+    size_t count = n * s->vocabulary;
+    for (size_t i = 0; i < count; i++) squares += expected[i] * expected[i];
+    double deviation = sqrt(squares / (double)count);
+    for (size_t i = 0; i < count; i++)
+        worst = fmax(worst, bench_worst_error(&logits[i], &expected[i], &deviation, 1, unit));
+    return worst;
 }
