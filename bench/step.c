@@ -187,7 +187,7 @@ static bool print(const step_bench *bench) {
     if (scaling) bench_report_add(&report, &runs[STEP_ONE], bench_peak_one(bench->measurements));
     bench_report_print(&report);
     double tokens = (double)(s->batch * s->tokens);
-    printf("\n%.1f M parameters, %.1f GFLOP and %zu tasks a step, %.0f tokens/s, %.1f MB of activations\n",
+    printf("\n%.1f M parameters, %.3g GFLOP and %zu tasks a step, %.0f tokens/s, %.1f MB of activations\n",
            (double)gpt_parameters(s) * 1e-6, gpt_flops(s) * 1e-9, sizes.tasks, tokens / runs[STEP_ALL].ms_median * 1e3,
            (double)sizes.arena_bytes * 1e-6);
     if (scaling)
