@@ -7,9 +7,10 @@
  *   P_i[j] = exp(S_i[j] - L_i),  L_i = log sum_j exp(S_i[j])
  *   o_i    = sum_j P_i[j] M_i[j] v_j, M the dropout factors: 0 or 1 / (1 - rate)
  *
- *   q [B, H, Tq, D], k [B, H, Tk, D], v [B, H, Tk, Dv], bias [B or 1, H or 1, Tq or 1, Tk], lengths I32 [B], step I32
- * [] o [B, H, Tq, Dv], L [B, H, Tq]
+ *   q [B, H, Tq, D], k [B, Hk, Tk, D], v [B, Hk, Tk, Dv], bias [B or 1, H or 1, Tq or 1, Tk], lengths I32 [B],
+ *   step I32 []; o [B, H, Tq, Dv], L [B, H, Tq]
  *
+ * H is a multiple of Hk: query head h uses key and value head h / (H / Hk) (grouped queries, Ainslie et al. 2023).
  * A query that sees no key has L = +infinity, so that P = exp(S - L) = 0 without a special case, and o = 0.
  * Keys and values behind the lengths must be finite numbers: they are multiplied by zeros.
  *
@@ -34,8 +35,10 @@ static hl_status attention_infer(hl_inference *inference) {
     const hl_view *k = &inference->input[K], *v = &inference->input[V];
     hl_shape scores;
     hl_status status = hl__check_scores(inference, &config->score, BIAS, LENGTHS, &scores);
-    if (status == HL_OK) status = hl__check_heads(inference, "key", k, "value", v);
+    if (status == HL_OK) status = hl__check_batches(inference, "key", k, "value", v);
     if (status != HL_OK) return status;
+    if (k->shape.extent[1] != v->shape.extent[1])
+        return hl__refuse_pair(inference, "the numbers of heads differ", "key", k, "value", v);
     if (k->shape.extent[2] != v->shape.extent[2])
         return hl__refuse_pair(inference, "the numbers of keys and values differ", "key", k, "value", v);
     status = hl__check_dropout(inference, &config->dropout, STEP);
@@ -237,7 +240,7 @@ static void finish_rows(const share *at) {
 static void attend(const forward_plan *plan, share *at) {
     const geometry *g = at->g;
     const hl_view *operand = at->call->operand;
-    size_t rows = at->i1 - at->i0, last = at->last;
+    size_t rows = at->i1 - at->i0, last = at->last, key_head = hl__shared_head(&operand[K], g->H, at->h);
     float *o = hl__head_row(&operand[O], at->b, at->h, at->i0);
     hl__range keys = walk_of(&at->sight, at->i0, at->i1);
     float scale = hl__score_scale(&config_of(at->call)->score, g->D);
@@ -252,11 +255,11 @@ static void attend(const forward_plan *plan, share *at) {
         n = piece_keys(g, j, keys.end);
         size_t size = hl__key_size(n);
         bool first = j == keys.begin;
-        hl__transpose_block(hl__head_row(&operand[K], at->b, at->h, j), g->D, n, g->D, at->kt, g->block_k);
+        hl__transpose_block(hl__head_row(&operand[K], at->b, key_head, j), g->D, n, g->D, at->kt, g->block_k);
         hl__gemm_run(&plan->score[last][size], at->q, at->kt, at->s);
         soften_piece(at, j, n, first);
         hl__gemm_run(first ? &plan->first[last][size] : &plan->next[last][size], at->s,
-                     hl__head_row(&operand[V], at->b, at->h, j), o);
+                     hl__head_row(&operand[V], at->b, key_head, j), o);
     }
     finish_rows(at);
 }
@@ -284,7 +287,9 @@ static void forward_access(const hl_call *call, const hl_tile *tile, hl_box *box
     keys.end = hl__min(hl__round_up(keys.end, HL__KEY_STEP), g.Tk);
     hl__box_heads(&boxes[Q], at.b, at.h0, at.h1, at.r0, at.r1);
     hl__box_heads(&boxes[K], at.b, at.h0, at.h1, keys.begin, keys.end);
+    hl__box_share(&boxes[K], &call->operand[K], g.H);
     hl__box_heads(&boxes[V], at.b, at.h0, at.h1, keys.begin, keys.end);
+    hl__box_share(&boxes[V], &call->operand[V], g.H);
     hl__box_heads(&boxes[O], at.b, at.h0, at.h1, at.r0, at.r1);
     hl__box_heads(&boxes[L], at.b, at.h0, at.h1, at.r0, at.r1);
     hl__box_batch(&boxes[LENGTHS], &call->operand[LENGTHS], at.b);

@@ -12,7 +12,10 @@
  * Tile (b, h, t, c) takes key block c and query block q = (c + t) mod n, n the larger number of blocks. The tiles of
  * one t touch different blocks of dQ, dK and dV, so they run at once, and each block is added to in the order of t: the
  * same bits for any number of workers, without partial sums. Tiles of t = 0 begin by zeroing block c of dQ, dK and dV,
- * also where it has no partner or is masked. */
+ * also where it has no partner or is masked.
+ *
+ * Where query heads share the heads of keys and values, the tiles of all of them add to one block of dK and dV, head
+ * by head: the first one's t = 0 zeroes it. */
 #ifndef HL_OPS_ATTENTION_BACKWARD_H
 #define HL_OPS_ATTENTION_BACKWARD_H
 
@@ -30,6 +33,7 @@ enum square_operand { SQ, SK, SV, SBIAS, SLENGTHS, SSTEP, SL, SDO, SD, SDQ, SDK,
 
 typedef struct squares {
     size_t B, H, Tq, Tk, D, Dv;
+    size_t group;       /* query heads that share a head of keys and values */
     size_t block;       /* queries and keys of a tile */
     size_t n_q, n_k, n; /* blocks of queries and of keys; the larger */
     size_t ahead, n_t;  /* t runs over 0 .. ahead and then the last values below n, n_t in all: a window has few */
@@ -44,8 +48,10 @@ static squares squares_of(const hl_call *call) {
                  .Tq = q->extent[2],
                  .Tk = v->extent[2],
                  .D = q->extent[3],
-                 .Dv = v->extent[3]};
-    g.block = hl__parallel_block(hl__max(g.Tq, g.Tk), SQUARE, g.B * g.H, 2);
+                 .Dv = v->extent[3],
+                 .group = hl__group(&call->operand[SV], q->extent[1])};
+    /* the tiles of a group wait for each other, so it counts as one head */
+    g.block = hl__parallel_block(hl__max(g.Tq, g.Tk), SQUARE, g.B * v->extent[1], 2);
     g.n_q = hl__ceil_div(g.Tq, g.block);
     g.n_k = hl__ceil_div(g.Tk, g.block);
     g.n = hl__max(g.n_q, g.n_k);
@@ -98,6 +104,13 @@ static void square_grid(const hl_call *call, hl_grid *grid) {
     *grid = (hl_grid){{g.B, g.n_groups, g.n_t, g.n}};
 }
 
+/* Narrows the box of k, v, dk or dv. A tile that does not work may still open blocks: those of the groups that begin
+ * with one of its heads. */
+static void share_heads(const squares *g, const square *at, bool works, hl_box *box) {
+    box->begin[1] = works ? at->h0 / g->group : hl__ceil_div(at->h0, g->group);
+    box->end[1] = hl__ceil_div(at->h1, g->group);
+}
+
 static void square_access(const hl_call *call, const hl_tile *tile, hl_box *boxes) {
     squares g = squares_of(call);
     square at = square_at(call, &g, tile, g.Tk);
@@ -117,6 +130,7 @@ static void square_access(const hl_call *call, const hl_tile *tile, hl_box *boxe
             hl__box_batch(&boxes[i], &call->operand[i], at.b);
         } else if (i != SSTEP) {
             hl__box_heads(&boxes[i], at.b, at.h0, at.h1, by_key ? at.j0 : at.i0, by_key ? at.j1 : at.i1);
+            if (by_key) share_heads(&g, &at, works, &boxes[i]);
             if (!works && !(i >= SDQ && at.t == 0)) boxes[i] = hl__box_empty();
         }
     }
@@ -214,10 +228,11 @@ static float *bias_gradient_row(const hl_view *dbias, const square *at, size_t h
 static void open_regions(const square_work *w) {
     const square *at = w->at;
     const hl_view *operand = w->call->operand, *dbias = &operand[SDBIAS];
-    if (at->t == 0) {
-        zero_rows(&operand[SDQ], at->b, w->h, at->i0, at->i1);
-        zero_rows(&operand[SDK], at->b, w->h, at->j0, at->j1);
-        zero_rows(&operand[SDV], at->b, w->h, at->j0, at->j1);
+    if (at->t == 0) zero_rows(&operand[SDQ], at->b, w->h, at->i0, at->i1);
+    size_t group = w->plan->g.group;
+    if (at->t == 0 && w->h % group == 0) {
+        zero_rows(&operand[SDK], at->b, w->h / group, at->j0, at->j1);
+        zero_rows(&operand[SDV], at->b, w->h / group, at->j0, at->j1);
     }
     if (!square_opens_bias(at, dbias, w->h)) return;
     size_t rows = dbias->shape.extent[2] == 1 ? 1 : at->i1 - at->i0;
@@ -314,9 +329,9 @@ static void square_head(const square_work *w) {
     const hl_view *x = w->call->operand;
     size_t nq = at->i1 - at->i0, nk = at->keys.end - at->keys.begin, S = g->block, j0 = at->keys.begin;
     size_t last = at->i1 == g->Tq && g->n_q > 1 ? 1 : 0, size = hl__key_size(nk);
-    size_t row = (at->b * g->H + w->h) * g->Tq + at->i0;
-    const float *q = hl__head_row(&x[SQ], at->b, w->h, at->i0), *k = hl__head_row(&x[SK], at->b, w->h, j0);
-    const float *v = hl__head_row(&x[SV], at->b, w->h, j0), *d_o = hl__head_row(&x[SDO], at->b, w->h, at->i0);
+    size_t row = (at->b * g->H + w->h) * g->Tq + at->i0, key_head = w->h / g->group;
+    const float *q = hl__head_row(&x[SQ], at->b, w->h, at->i0), *k = hl__head_row(&x[SK], at->b, key_head, j0);
+    const float *v = hl__head_row(&x[SV], at->b, key_head, j0), *d_o = hl__head_row(&x[SDO], at->b, w->h, at->i0);
     bool needs_dq = hl_view_present(&x[SDQ]), needs_dk = hl_view_present(&x[SDK]);
     bool needs_dbias = hl_view_present(&x[SDBIAS]), needs_ds = needs_dq || needs_dk || needs_dbias;
     float scale = hl__score_scale(&((const hl_attention_config *)w->call->options)->score, g->D);
@@ -332,10 +347,10 @@ static void square_head(const square_work *w) {
     }
     weigh_rows(w, nq, nk, needs_ds, scale, needs_dbias ? 1 : scale);
     if (hl_view_present(&x[SDV]))
-        hl__gemm_run(&plan->dv[last][size], w->st, d_o, hl__head_row(&x[SDV], at->b, w->h, j0));
+        hl__gemm_run(&plan->dv[last][size], w->st, d_o, hl__head_row(&x[SDV], at->b, key_head, j0));
     if (needs_dq || needs_dbias) hl__transpose_block(w->dpt, S, nk, nq, w->ds, S);
     if (needs_dbias) add_bias_gradient(w, nq, nk, scale);
-    if (needs_dk) hl__gemm_run(&plan->dk[last][size], w->dpt, q, hl__head_row(&x[SDK], at->b, w->h, j0));
+    if (needs_dk) hl__gemm_run(&plan->dk[last][size], w->dpt, q, hl__head_row(&x[SDK], at->b, key_head, j0));
     if (needs_dq) hl__gemm_run(&plan->dq[last][size], w->ds, k, hl__head_row(&x[SDQ], at->b, w->h, at->i0));
 }
 

@@ -4,8 +4,8 @@
  *
  *   P_i[j] = exp(S_i[j] - L_i), S as in score, L the row log-sum-exp that attention has saved
  *
- *   q [B, H, Tq, D], k [B, H, Tk, D], bias [B or 1, H or 1, Tq or 1, Tk], lengths I32 [B], L [B, H, Tq]
- *   P [B, H, Tq, Tk]
+ *   q [B, H, Tq, D], k [B, Hk, Tk, D], bias [B or 1, H or 1, Tq or 1, Tk], lengths I32 [B], L [B, H, Tq]
+ *   P [B, H, Tq, Tk]; query head h uses key head h / (H / Hk)
  *
  * The weights are those before dropout; a query that sees no key has L = +infinity and so a row of zeros. There is no
  * gradient: what a loss depends on is not fused. */

@@ -5,10 +5,12 @@
  *
  *   forward:  S_i[j]    = scale * dot(q_i, k_j) + bias_i[j], -infinity where query i does not see key j
  *   backward: dq_i      = scale * sum_j dS_i[j] k_j        over the keys that query i sees, whatever dS holds elsewhere
- *             dk_j      = scale * sum_i dS_i[j] q_i
+ *             dk_j      = scale * sum_i dS_i[j] q_i      and over the heads of a group, in their order
  *             dbias_i[j] = sum of dS_i[j] over what the bias was spread over, in the order of b, h, i
  *
- *   q [B, H, Tq, D], k [B, H, Tk, D], bias [B or 1, H or 1, Tq or 1, Tk], lengths I32 [B]; S [B, H, Tq, Tk] */
+ *   q [B, H, Tq, D], k [B, Hk, Tk, D], bias [B or 1, H or 1, Tq or 1, Tk], lengths I32 [B]; S [B, H, Tq, Tk]
+ *
+ * H is a multiple of Hk: query head h uses key head h / (H / Hk) (grouped queries, Ainslie et al. 2023). */
 #include <string.h>
 
 #include "ops/op.h"
@@ -61,6 +63,7 @@ enum product_operand { DS, OTHER, PRODUCT_LENGTHS, RESULT };
 typedef struct product {
     hl__head_tiles tiles;      /* of the gradient's rows */
     bool of_keys;              /* dk, not dq */
+    size_t group;              /* query heads that share a key head */
     size_t Tq, Tk, D, n_inner; /* rows of the other operand */
 } product;
 
@@ -68,7 +71,9 @@ static product product_of(const hl_call *call, bool of_keys) {
     const hl_shape *s = &call->operand[DS].shape, *other = &call->operand[OTHER].shape;
     product x = {
         .of_keys = of_keys, .Tq = s->extent[2], .Tk = s->extent[3], .D = other->extent[3], .n_inner = other->extent[2]};
-    x.tiles = hl__head_tiles_of(&call->operand[RESULT].shape, KEYS, 2.0 * (double)x.n_inner * (double)x.D);
+    x.group = hl__group(&call->operand[of_keys ? RESULT : OTHER], s->extent[1]);
+    double row_work = 2.0 * (double)x.n_inner * (double)x.D * (double)(of_keys ? x.group : 1);
+    x.tiles = hl__head_tiles_of(&call->operand[RESULT].shape, KEYS, row_work);
     return x;
 }
 
@@ -113,38 +118,47 @@ static void copy_seen(const float *ds, size_t Tk, const hl__sight *sight, const 
     }
 }
 
-static void product_kernel(const hl_call *call, const hl_tile *tile) {
+/* result += the share of query head h in the rows of a tile. */
+static void add_head(const hl_call *call, const hl__head_tile *at, size_t h, float *ds, float *result) {
     const product_plan *plan = call->plan;
     const product *x = &plan->x;
     const hl_view *operand = call->operand;
+    float *dst = ds + INNER * INNER, scale = hl__score_scale(call->options, x->D);
+    hl__sight sight = hl__sight_of(call->options, x->Tq, x->Tk, hl__length(&operand[PRODUCT_LENGTHS], at->b, x->Tk));
+    const float *other = hl__head_row(&operand[OTHER], at->b, x->of_keys ? h : h / x->group, 0);
+    hl__range outer = {at->r0, at->r1};
+    for (size_t n0 = 0; n0 < x->n_inner; n0 += INNER) {
+        hl__range inner = {n0, hl__min(n0 + INNER, x->n_inner)};
+        const hl__range *i = x->of_keys ? &inner : &outer, *j = x->of_keys ? &outer : &inner;
+        hl__range seen = hl__keys_seen(&sight, i->begin, i->end);
+        if (seen.end <= j->begin || seen.begin >= j->end) continue;
+        copy_seen(hl__head_row(&operand[DS], at->b, h, 0), x->Tk, &sight, i, j, scale, ds);
+        if (x->of_keys) hl__transpose_block(ds, INNER, i->end - i->begin, j->end - j->begin, dst, INNER);
+        size_t last = inner.end == x->n_inner && x->n_inner > INNER ? 1 : 0;
+        hl__gemm_run(&plan->gemm[at->last][last], x->of_keys ? dst : ds, other + n0 * x->D, result);
+    }
+}
+
+static void product_kernel(const hl_call *call, const hl_tile *tile) {
+    const product *x = &((const product_plan *)call->plan)->x;
     hl__head_tile at = hl__head_tile_at(&x->tiles, tile);
-    float *ds = tile->scratch, *dst = ds + INNER * INNER, scale = hl__score_scale(call->options, x->D);
-    hl__sight sight = hl__sight_of(call->options, x->Tq, x->Tk, hl__length(&operand[PRODUCT_LENGTHS], at.b, x->Tk));
-    hl__range outer = {at.r0, at.r1};
+    size_t summed = x->of_keys ? x->group : 1;
     for (size_t h = at.h0; h < at.h1; h++) {
-        float *result = hl__head_row(&operand[RESULT], at.b, h, at.r0);
+        float *result = hl__head_row(&call->operand[RESULT], at.b, h, at.r0);
         memset(result, 0, (at.r1 - at.r0) * x->D * sizeof *result);
-        for (size_t n0 = 0; n0 < x->n_inner; n0 += INNER) {
-            hl__range inner = {n0, hl__min(n0 + INNER, x->n_inner)};
-            const hl__range *i = x->of_keys ? &inner : &outer, *j = x->of_keys ? &outer : &inner;
-            hl__range seen = hl__keys_seen(&sight, i->begin, i->end);
-            if (seen.end <= j->begin || seen.begin >= j->end) continue;
-            copy_seen(hl__head_row(&operand[DS], at.b, h, 0), x->Tk, &sight, i, j, scale, ds);
-            if (x->of_keys) hl__transpose_block(ds, INNER, i->end - i->begin, j->end - j->begin, dst, INNER);
-            size_t last = inner.end == x->n_inner && x->n_inner > INNER ? 1 : 0;
-            hl__gemm_run(&plan->gemm[at.last][last], x->of_keys ? dst : ds, hl__head_row(&operand[OTHER], at.b, h, n0),
-                         result);
-        }
+        for (size_t s = h * summed; s < (h + 1) * summed; s++) add_head(call, &at, s, tile->scratch, result);
     }
 }
 
 static void product_access(const hl_call *call, const hl_tile *tile, hl_box *boxes, bool of_keys) {
     product x = product_of(call, of_keys);
     hl__head_tile at = hl__head_tile_at(&x.tiles, tile);
-    hl__box_heads(&boxes[DS], at.b, at.h0, at.h1, 0, x.Tq);
+    size_t summed = of_keys ? x.group : 1;
+    hl__box_heads(&boxes[DS], at.b, at.h0 * summed, at.h1 * summed, 0, x.Tq);
     boxes[DS].begin[of_keys ? 3 : 2] = at.r0;
     boxes[DS].end[of_keys ? 3 : 2] = at.r1;
-    hl__box_heads(&boxes[OTHER], at.b, at.h0, at.h1, 0, x.n_inner);
+    hl__box_heads(&boxes[OTHER], at.b, at.h0 * summed, at.h1 * summed, 0, x.n_inner);
+    if (!of_keys) hl__box_share(&boxes[OTHER], &call->operand[OTHER], x.tiles.H);
     hl__box_batch(&boxes[PRODUCT_LENGTHS], &call->operand[PRODUCT_LENGTHS], at.b);
     hl__box_heads(&boxes[RESULT], at.b, at.h0, at.h1, at.r0, at.r1);
 }
@@ -152,7 +166,8 @@ static void product_access(const hl_call *call, const hl_tile *tile, hl_box *box
 static hl_cost product_cost(const hl_call *call, const hl_tile *tile, bool of_keys) {
     product x = product_of(call, of_keys);
     hl__head_tile at = hl__head_tile_at(&x.tiles, tile);
-    double heads = (double)(at.h1 - at.h0), rows = (double)(at.r1 - at.r0), inner = (double)x.n_inner, D = (double)x.D;
+    double heads = (double)((at.h1 - at.h0) * (of_keys ? x.group : 1)), rows = (double)(at.r1 - at.r0);
+    double inner = (double)x.n_inner, D = (double)x.D;
     return (hl_cost){.flops = heads * 2 * rows * inner * D,
                      .bytes = heads * sizeof(float) * (rows * inner + (rows + inner) * D)};
 }

@@ -95,9 +95,9 @@ static inline hl_status hl__refuse_pair(hl_inference *inference, const char *com
                      hl_shape_text(&b->shape, b_text, sizeof b_text));
 }
 
-/* a and b are [batch, heads, tokens, size] with the same batch and heads. */
-static inline hl_status hl__check_heads(hl_inference *inference, const char *a_name, const hl_view *a,
-                                        const char *b_name, const hl_view *b) {
+/* a and b are [batch, heads, tokens, size] of the same batch. */
+static inline hl_status hl__check_batches(hl_inference *inference, const char *a_name, const hl_view *a,
+                                          const char *b_name, const hl_view *b) {
     if (a->dtype != HL_F32 || b->dtype != HL_F32)
         return hl_refuse(inference, HL_TYPE_MISMATCH, "%s (%s) and %s (%s) must be f32", a_name,
                          hl_dtype_name(a->dtype), b_name, hl_dtype_name(b->dtype));
@@ -105,9 +105,16 @@ static inline hl_status hl__check_heads(hl_inference *inference, const char *a_n
         return hl__refuse_pair(inference, "both must have rank 4, [batch, heads, tokens, size]", a_name, a, b_name, b);
     if (a->shape.extent[0] != b->shape.extent[0])
         return hl__refuse_pair(inference, "the batches differ", a_name, a, b_name, b);
-    if (a->shape.extent[1] != b->shape.extent[1])
-        return hl__refuse_pair(inference, "the numbers of heads differ", a_name, a, b_name, b);
     return HL_OK;
+}
+
+/* And each head of b serves equally many heads of a. */
+static inline hl_status hl__check_shared_heads(hl_inference *inference, const char *a_name, const hl_view *a,
+                                               const char *b_name, const hl_view *b) {
+    hl_status status = hl__check_batches(inference, a_name, a, b_name, b);
+    if (status != HL_OK || a->shape.extent[1] % b->shape.extent[1] == 0) return status;
+    return hl__refuse_pair(inference, "the number of heads is no multiple of the number of shared heads", a_name, a,
+                           b_name, b);
 }
 
 /* Input i, where it is given at all. */
@@ -171,7 +178,7 @@ static inline hl_status hl__check_lengths(hl_inference *inference, size_t input,
 static inline hl_status hl__check_scores(hl_inference *inference, const hl_score_config *config, size_t bias,
                                          size_t lengths, hl_shape *scores) {
     const hl_view *q = &inference->input[0], *k = &inference->input[1];
-    hl_status status = hl__check_heads(inference, "query", q, "key", k);
+    hl_status status = hl__check_shared_heads(inference, "query", q, "key", k);
     if (status != HL_OK) return status;
     if (q->shape.extent[3] != k->shape.extent[3])
         return hl__refuse_pair(inference, "the head sizes differ", "query", q, "key", k);

@@ -5,7 +5,8 @@
  *   S_i[j] = scale * dot(q_i, k_j) + bias_i[j], -infinity where query i does not see key j
  *
  * A tile takes a block of queries past all keys, a piece of them at a time; pieces that no query of the block sees are
- * not computed. Operands are numbered alike in both passes: q, k, bias, lengths come first. */
+ * not computed. Queries may share the heads of keys. Operands are numbered alike in both passes: q, k, bias, lengths
+ * come first. */
 #ifndef HL_OPS_SCORE_ROWS_H
 #define HL_OPS_SCORE_ROWS_H
 
@@ -70,6 +71,7 @@ static inline void hl__score_boxes(const hl_call *call, const hl__head_tile *at,
     const hl_view *bias = &call->operand[HL__SCORE_BIAS];
     hl__box_heads(&boxes[HL__SCORE_Q], at->b, at->h0, at->h1, at->r0, at->r1);
     hl__box_heads(&boxes[HL__SCORE_K], at->b, at->h0, at->h1, 0, call->operand[HL__SCORE_K].shape.extent[2]);
+    hl__box_share(&boxes[HL__SCORE_K], &call->operand[HL__SCORE_K], call->operand[HL__SCORE_Q].shape.extent[1]);
     hl__box_batch(&boxes[HL__SCORE_LENGTHS], &call->operand[HL__SCORE_LENGTHS], at->b);
     if (!hl_view_present(bias)) return;
     hl__box_narrow(&boxes[HL__SCORE_BIAS], bias, 0, at->b, at->b + 1);
@@ -101,7 +103,8 @@ static inline void hl__score_head(const hl_call *call, const hl__head_tile *at, 
                                   float *scratch, float *s) {
     const hl__score_plan *plan = call->plan;
     const hl__score_rows *x = &plan->x;
-    size_t rows = at->r1 - at->r0;
+    const hl_view *k = &call->operand[HL__SCORE_K];
+    size_t rows = at->r1 - at->r0, key_head = hl__shared_head(k, x->H, h);
     float *scaled = scratch, *kt = scratch + hl__round_up(x->tiles.block * x->D, 16);
     const float *q = hl__head_row(&call->operand[HL__SCORE_Q], at->b, h, at->r0);
     float scale = hl__score_scale(config, x->D);
@@ -112,8 +115,7 @@ static inline void hl__score_head(const hl_call *call, const hl__head_tile *at, 
     for (size_t j0 = 0; j0 < x->Tk; j0 += x->block_k) {
         size_t j1 = hl__min(j0 + x->block_k, x->Tk), last = j1 == x->Tk && x->Tk > x->block_k ? 1 : 0;
         if (j1 <= seen.begin || j0 >= seen.end) continue; /* hidden below */
-        hl__transpose_block(hl__head_row(&call->operand[HL__SCORE_K], at->b, h, j0), x->D, j1 - j0, x->D, kt,
-                            x->block_k);
+        hl__transpose_block(hl__head_row(k, at->b, key_head, j0), x->D, j1 - j0, x->D, kt, x->block_k);
         hl__gemm_run(&plan->product[at->last][last], scaled, kt, s + j0);
     }
     for (size_t i = at->r0; i < at->r1; i++)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * How score, attention and attention_weights cut heads into tiles, and the sizes that their products come in: blocks of
- * rows that are full or the last one, and numbers of keys clipped to what a block of queries sees. Products are
- * prepared for each size that can occur, so clipped numbers come in steps. */
+ * How score, weight, attention and attention_weights cut heads into tiles, which heads share keys and values, and the
+ * sizes that their products come in: blocks of rows that are full or the last one, and numbers of keys clipped to what
+ * a block of queries sees. Products are prepared for each size that can occur, so clipped numbers come in steps. */
 #ifndef HL_OPS_SCORE_TILES_H
 #define HL_OPS_SCORE_TILES_H
 
@@ -111,6 +111,20 @@ static inline void hl__box_heads(hl_box *box, size_t b, size_t h0, size_t h1, si
     box->end[1] = h1;
     box->begin[2] = i0;
     box->end[2] = i1;
+}
+
+/* ---- grouped queries (Ainslie et al., "GQA: training generalized multi-query transformer models from multi-head
+ * checkpoints", 2023): head h of H uses head h / (H / Hk) of a key or value with Hk heads ---- */
+
+/* Heads of H that use one head of shared. */
+static inline size_t hl__group(const hl_view *shared, size_t H) { return H / shared->shape.extent[1]; }
+
+static inline size_t hl__shared_head(const hl_view *shared, size_t H, size_t h) { return h / hl__group(shared, H); }
+
+/* A box of some heads of H becomes one of those that they use. */
+static inline void hl__box_share(hl_box *box, const hl_view *shared, size_t H) {
+    box->begin[1] = hl__shared_head(shared, H, box->begin[1]);
+    box->end[1] = hl__shared_head(shared, H, box->end[1] - 1) + 1;
 }
 
 /* The number of keys that exist for batch element b. */

@@ -4,9 +4,11 @@
  *
  *   forward:  y_i  = sum_j p_i[j] v_j        Y  = P V
  *   backward: dp_i[j] = dot(dy_i, v_j)       dP = dY V^T
- *             dv_j = sum_i p_i[j] dy_i       dV = P^T dY
+ *             dv_j = sum_i p_i[j] dy_i       dV = P^T dY, and over the heads of a group, in their order
  *
- *   p [B, H, Tq, Tk], v [B, H, Tk, Dv], y [B, H, Tq, Dv] */
+ *   p [B, H, Tq, Tk], v [B, Hk, Tk, Dv], y [B, H, Tq, Dv]
+ *
+ * H is a multiple of Hk: head h uses the values of head h / (H / Hk) (grouped queries, Ainslie et al. 2023). */
 #include <string.h>
 
 #include "ops/gemm.h"
@@ -19,7 +21,7 @@
 
 static hl_status weight_infer(hl_inference *inference) {
     const hl_view *p = &inference->input[0], *v = &inference->input[1];
-    hl_status status = hl__check_heads(inference, "weights", p, "value", v);
+    hl_status status = hl__check_shared_heads(inference, "weights", p, "value", v);
     if (status != HL_OK) return status;
     if (p->shape.extent[3] != v->shape.extent[2])
         return hl__refuse_pair(inference, "the weights' keys are not the values' tokens", "weights", p, "value", v);
@@ -34,12 +36,14 @@ enum operand { A, B, RESULT };
 typedef struct layout {
     hl__head_tiles tiles;
     size_t Tq, Tk, Dv;
+    size_t summed; /* heads that are added up in one of the result */
 } layout;
 
 static layout layout_of(const hl_call *call, size_t Tq, size_t Tk, size_t Dv) {
     const hl_shape *result = &call->operand[RESULT].shape;
-    layout x = {.Tq = Tq, .Tk = Tk, .Dv = Dv};
-    double flops = 2.0 * (double)Tq * (double)Tk * (double)Dv;
+    layout x = {
+        .Tq = Tq, .Tk = Tk, .Dv = Dv, .summed = hl__group(&call->operand[RESULT], call->operand[A].shape.extent[1])};
+    double flops = 2.0 * (double)Tq * (double)Tk * (double)Dv * (double)x.summed;
     x.tiles = hl__head_tiles_of(result, ROWS, flops / (double)result->extent[2]);
     return x;
 }
@@ -51,7 +55,7 @@ typedef struct plan {
 
 static hl_cost cost_of(const layout *x, const hl_tile *tile) {
     hl__head_tile at = hl__head_tile_at(&x->tiles, tile);
-    double part = (double)((at.h1 - at.h0) * (at.r1 - at.r0)) / (double)x->tiles.T;
+    double part = (double)((at.h1 - at.h0) * x->summed * (at.r1 - at.r0)) / (double)x->tiles.T;
     double Tq = (double)x->Tq, Tk = (double)x->Tk, Dv = (double)x->Dv;
     return (hl_cost){.flops = part * 2 * Tq * Tk * Dv, .bytes = part * sizeof(float) * (Tq * Tk + (Tq + Tk) * Dv)};
 }
@@ -84,8 +88,8 @@ static void forward_kernel(const hl_call *call, const hl_tile *tile) {
     hl__head_tile at = hl__head_tile_at(&made->x.tiles, tile);
     const hl_view *p = &call->operand[A], *v = &call->operand[B], *y = &call->operand[RESULT];
     for (size_t h = at.h0; h < at.h1; h++)
-        hl__gemm_run(&made->gemm[at.last][0], hl__head_row(p, at.b, h, at.r0), hl__head_row(v, at.b, h, 0),
-                     hl__head_row(y, at.b, h, at.r0));
+        hl__gemm_run(&made->gemm[at.last][0], hl__head_row(p, at.b, h, at.r0),
+                     hl__head_row(v, at.b, hl__shared_head(v, made->x.tiles.H, h), 0), hl__head_row(y, at.b, h, at.r0));
 }
 
 static void forward_grid(const hl_call *call, hl_grid *grid) {
@@ -98,6 +102,7 @@ static void forward_access(const hl_call *call, const hl_tile *tile, hl_box *box
     hl__head_tile at = hl__head_tile_at(&x.tiles, tile);
     hl__box_heads(&boxes[A], at.b, at.h0, at.h1, at.r0, at.r1);
     hl__box_heads(&boxes[B], at.b, at.h0, at.h1, 0, x.Tk);
+    hl__box_share(&boxes[B], &call->operand[B], x.tiles.H);
     hl__box_heads(&boxes[RESULT], at.b, at.h0, at.h1, at.r0, at.r1);
 }
 
@@ -147,13 +152,15 @@ static void dp_kernel(const hl_call *call, const hl_tile *tile) {
     hl__head_tile at = hl__head_tile_at(&x->tiles, tile);
     const hl_view *dy = &call->operand[A], *v = &call->operand[B], *dp = &call->operand[RESULT];
     float *vt = tile->scratch;
-    for (size_t h = at.h0; h < at.h1; h++)
+    for (size_t h = at.h0; h < at.h1; h++) {
+        size_t value_head = hl__shared_head(v, x->tiles.H, h);
         for (size_t j = 0; j < x->Tk; j += PIECE) {
             size_t n = hl__min(PIECE, x->Tk - j), last = j > 0 && j + n == x->Tk ? 1 : 0;
-            hl__transpose_block(hl__head_row(v, at.b, h, j), x->Dv, n, x->Dv, vt, PIECE);
+            hl__transpose_block(hl__head_row(v, at.b, value_head, j), x->Dv, n, x->Dv, vt, PIECE);
             hl__gemm_run(&made->gemm[at.last][last], hl__head_row(dy, at.b, h, at.r0), vt,
                          hl__head_row(dp, at.b, h, at.r0) + j);
         }
+    }
 }
 
 static void dp_grid(const hl_call *call, hl_grid *grid) {
@@ -166,6 +173,7 @@ static void dp_access(const hl_call *call, const hl_tile *tile, hl_box *boxes) {
     hl__head_tile at = hl__head_tile_at(&x.tiles, tile);
     hl__box_heads(&boxes[A], at.b, at.h0, at.h1, at.r0, at.r1);
     hl__box_heads(&boxes[B], at.b, at.h0, at.h1, 0, x.Tk);
+    hl__box_share(&boxes[B], &call->operand[B], x.tiles.H);
     hl__box_heads(&boxes[RESULT], at.b, at.h0, at.h1, at.r0, at.r1);
 }
 
@@ -223,11 +231,12 @@ static void dv_kernel(const hl_call *call, const hl_tile *tile) {
     for (size_t h = at.h0; h < at.h1; h++) {
         float *result = hl__head_row(dv, at.b, h, at.r0);
         memset(result, 0, (at.r1 - at.r0) * x->Dv * sizeof *result);
-        for (size_t i = 0; i < x->Tq; i += PIECE) {
-            size_t n = hl__min(PIECE, x->Tq - i), last = i > 0 && i + n == x->Tq ? 1 : 0;
-            hl__transpose_block(hl__head_row(p, at.b, h, i) + at.r0, x->Tk, n, at.r1 - at.r0, pt, PIECE);
-            hl__gemm_run(&made->gemm[at.last][last], pt, hl__head_row(dy, at.b, h, i), result);
-        }
+        for (size_t s = h * x->summed; s < (h + 1) * x->summed; s++)
+            for (size_t i = 0; i < x->Tq; i += PIECE) {
+                size_t n = hl__min(PIECE, x->Tq - i), last = i > 0 && i + n == x->Tq ? 1 : 0;
+                hl__transpose_block(hl__head_row(p, at.b, s, i) + at.r0, x->Tk, n, at.r1 - at.r0, pt, PIECE);
+                hl__gemm_run(&made->gemm[at.last][last], pt, hl__head_row(dy, at.b, s, i), result);
+            }
     }
 }
 
@@ -239,10 +248,10 @@ static void dv_grid(const hl_call *call, hl_grid *grid) {
 static void dv_access(const hl_call *call, const hl_tile *tile, hl_box *boxes) {
     layout x = dv_layout(call);
     hl__head_tile at = hl__head_tile_at(&x.tiles, tile);
-    hl__box_heads(&boxes[A], at.b, at.h0, at.h1, 0, x.Tq);
+    hl__box_heads(&boxes[A], at.b, at.h0 * x.summed, at.h1 * x.summed, 0, x.Tq);
     boxes[A].begin[3] = at.r0;
     boxes[A].end[3] = at.r1;
-    hl__box_heads(&boxes[B], at.b, at.h0, at.h1, 0, x.Tq);
+    hl__box_heads(&boxes[B], at.b, at.h0 * x.summed, at.h1 * x.summed, 0, x.Tq);
     hl__box_heads(&boxes[RESULT], at.b, at.h0, at.h1, at.r0, at.r1);
 }
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
  * Fused attention agrees with scores, softmax, dropout and weighted sum written out: at any head size, across the
- * limits of blocks, under every mask, and with zeros, forward and backward, for queries that see no key. */
+ * limits of blocks, under every mask, with keys and values that heads share, and with zeros, forward and backward, for
+ * queries that see no key. */
 #include <math.h>
 #include <stdlib.h>
 
@@ -19,13 +20,13 @@ static void weighted_sum(const op_case *c, const double *const in[], double *o, 
     oracle_scores(c, &config->score, BIAS, LENGTHS, in, p);
     oracle_softmax(p, planes * Tq, Tk, p, NULL);
     for (size_t e = 0; e < planes * Tq * Tk; e++) {
-        size_t row = e / Tk, plane = row / Tq, j = e % Tk;
+        size_t row = e / Tk, plane = row / Tq, j = e % Tk, shared = oracle_shared_plane(plane, q[1], v[1]);
         double weight = p[e];
         if (weight == 0) continue;
         if (config->dropout.rate > 0)
             weight *= oracle_dropout(&config->dropout, c->node_id, (int32_t)in[STEP][0], plane, row % Tq, j);
         for (size_t d = 0; d < Dv; d++) {
-            double value = in[V][(plane * Tk + j) * Dv + d];
+            double value = in[V][(shared * Tk + j) * Dv + d];
             o[row * Dv + d] += weight * (of_sizes ? fabs(value) : value);
         }
     }
@@ -59,7 +60,7 @@ typedef struct extents {
  * (1 - rate), and D by the weights of o: in all dS is off by P error_ds. dq is off by scale times that, for the weights
  * add up to 1, and by its own sum. Where weights add up to more (dk, dbias: many queries that look at one key) the size
  * of the element grows with them: it holds P sum_d |dO||v - o| for each query, about P Dv / 4. dv sums P dO over the
- * queries, dbias over `repeats` times as many. */
+ * queries, dbias over `repeats` times as many, dk and dv over those of all heads that share a key. */
 static op_case case_of(extents x, const hl_attention_config *config, double reach, bool biased, size_t repeats) {
     double D = (double)x.D, Dv = (double)x.Dv, Tk = (double)x.Tk, Tq = (double)x.Tq;
     double scale = config->score.scale != 0 ? fabs((double)config->score.scale) : 1 / sqrt(D);
@@ -197,6 +198,99 @@ START_TEST(ABiasIsAddedAcrossBlocks) {
 }
 END_TEST
 
+typedef struct grouped {
+    extents x;
+    size_t Hk;
+    hl_attention_config config;
+    bool biased;
+} grouped;
+
+static op_case grouped_case(const grouped *g) {
+    op_case c = case_of(g->x, &g->config, 1, g->biased, g->x.H / g->Hk);
+    c.inputs[K].shape.extent[1] = c.inputs[V].shape.extent[1] = g->Hk;
+    c.samples = 3;
+    return c;
+}
+
+/* One key for all heads, for two, for odd groups; tiles whose heads end within a group (of 2 where a tile has 3, of 3
+ * where it has 4), among them such that have no partner but open blocks. */
+START_TEST(QueryHeadsShareKeysAndValues) {
+    hl_score_config causal = {.mask = HL_MASK_CAUSAL}, window = {.mask = HL_MASK_WINDOW, .window = 10};
+    hl_score_config both = {.mask = HL_MASK_CAUSAL_WINDOW, .window = 33};
+    hl_dropout_config dropout = {.rate = 0.3f, .seed = 5};
+    grouped cases[] = {
+        {{2, 4, 37, 70, 6, 4}, 1, plain, false},
+        {{2, 4, 130, 140, 5, 3}, 2, {.score = causal}, false},
+        {{1, 9, 40, 33, 4, 6}, 3, {.score = window}, true},
+        {{1, 5, 129, 300, 3, 2}, 1, {both, dropout}, false},
+        {{4, 6, 17, 17, 8, 8}, 3, {.score = causal}, true},
+        {{4, 6, 17, 200, 2, 2}, 2, {window, dropout}, false},
+        {{4, 6, 200, 17, 2, 2}, 2, {.score = causal}, true},
+        {{4, 6, 12, 140, 2, 2}, 3, {plain.score, dropout}, true},
+    };
+    int32_t step = 7;
+    for (size_t i = 0; i < 2 * sizeof cases / sizeof *cases; i++) {
+        const grouped *g = &cases[i / 2];
+        op_case c = grouped_case(g);
+        c.inputs[STEP].values = &step;
+        c.inputs[LENGTHS].absent = i % 2 == 0;
+        c.inputs[LENGTHS].values = (int32_t[]){(int32_t)g->x.Tk - 7, 11, 0, (int32_t)g->x.Tk};
+        op_check(&c);
+    }
+}
+END_TEST
+
+START_TEST(ABiasOfEveryShapeSpreadsOverGroups) {
+    hl_shape shapes[] = {HL_SHAPE(1, 6, 37, 70), HL_SHAPE(2, 1, 37, 70), HL_SHAPE(2, 6, 1, 70), HL_SHAPE(1, 1, 1, 70)};
+    for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++) {
+        grouped g = {{2, 6, 37, 70, 4, 3}, 2, {.score = {.mask = HL_MASK_CAUSAL}}, true};
+        op_case c = case_of(g.x, &g.config, 1, true, 2 * 6 * 37 * 70 / hl_shape_elements(&shapes[i]) * 3);
+        c.inputs[K].shape.extent[1] = c.inputs[V].shape.extent[1] = g.Hk;
+        c.inputs[BIAS].shape = shapes[i];
+        c.samples = 8;
+        op_check(&c);
+    }
+}
+END_TEST
+
+/* The chains of a group are no longer than they must be: a tile declares blocks of dk and dv where it computes, or
+ * where it is the first to touch them, and nothing else. */
+START_TEST(TilesThatNeitherWorkNorOpenTouchNothing) {
+    enum { SDK = 10, SDV = 11, N = 13, H = 6, T = 500 };
+    hl_attention_config config = {.score = {.mask = HL_MASK_CAUSAL}};
+    hl_view q = {.dtype = HL_F32, .shape = HL_SHAPE(1, H, T, 8), .stride = {H * T * 8, T * 8, 8, 1}};
+    hl_view k = {.dtype = HL_F32, .shape = HL_SHAPE(1, 2, T, 8), .stride = {2 * T * 8, T * 8, 8, 1}};
+    hl_view lse = {.dtype = HL_F32, .shape = HL_SHAPE(1, H, T), .stride = {H * T, T, 1}};
+    hl_view operand[N] = {q, k, k, {0}, {0}, {0}, lse, q, lse, q, k, k};
+    hl_call call = {.operand = operand, .n_reads = 9, .n_writes = 4, .options = &config};
+    const hl_pass *pass = hl__operator(HL__OP_attention)->backward[1].pass;
+    hl_grid grid = {{1, 1, 1, 1}};
+    pass->grid(&call, &grid);
+    size_t n_t = grid.extent[2], n = grid.extent[3], n_works = 0, n_opens = 0;
+    ck_assert(grid.extent[1] == H && n_t == n && n >= 4); /* a head, and one of some blocks, to each tile */
+    for (uint32_t h = 0; h < H; h++)
+        for (uint32_t t = 0; t < n_t; t++)
+            for (uint32_t c = 0; c < n; c++) {
+                hl_tile tile = {.index = {0, h, t, c}};
+                hl_box boxes[N];
+                for (size_t i = 0; i < N; i++)
+                    for (size_t axis = 0; axis < HL_MAX_RANK; axis++)
+                        boxes[i].begin[axis] = 0, boxes[i].end[axis] = operand[i].shape.extent[axis];
+                pass->access(&call, &tile, boxes);
+                bool works = (c + t) % n >= c, opens = t == 0 && h % 3 == 0; /* queries at or behind the keys */
+                for (size_t i = SDK; i <= SDV; i++) {
+                    bool touched = boxes[i].begin[1] < boxes[i].end[1] && boxes[i].begin[2] < boxes[i].end[2];
+                    ck_assert_int_eq(touched, works || opens);
+                    if (touched) ck_assert(boxes[i].begin[1] == h / 3 && boxes[i].end[1] == h / 3 + 1);
+                }
+                n_works += works;
+                n_opens += opens;
+            }
+    ck_assert_uint_eq(n_works, H * n * (n + 1) / 2);
+    ck_assert_uint_eq(n_opens, 2 * n);
+}
+END_TEST
+
 START_TEST(DropoutFollowsTheCounter) {
     extents shapes[] = {{2, 3, 20, 37, 4, 6}, {1, 2, 130, 70, 3, 3}, {1, 1, 33, 290, 4, 2}};
     int32_t steps[] = {0, 123456789, 5};
@@ -221,6 +315,8 @@ START_TEST(QueriesThatSeeNoKeyGiveZeros) {
         c.inputs[STEP].values = &step;
         c.value = c.gradient = (op_bound){0, 0};
         op_check(&c);
+        c.inputs[K].shape.extent[1] = c.inputs[V].shape.extent[1] = 1;
+        op_check(&c);
     }
 }
 END_TEST
@@ -233,6 +329,10 @@ START_TEST(SomeQueriesSeeNoKey) {
         op_case c = case_of((extents){3, 2, 100, 40, 5, 4}, &config, 1, i == 1, 1);
         c.inputs[LENGTHS] = (op_input){.shape = HL_SHAPE(3), .dtype = HL_I32, .values = (int32_t[]){40, 0, 17}};
         op_check(&c);
+        grouped g = {{3, 6, 100, 40, 5, 4}, 2, config, i == 1};
+        op_case shared = grouped_case(&g);
+        shared.inputs[LENGTHS] = c.inputs[LENGTHS];
+        op_check(&shared);
     }
 }
 END_TEST
@@ -324,6 +424,7 @@ START_TEST(ShapesThatDoNotFitAreRefused) {
         {V, HL_SHAPE(2, 4, 7, 6)},    {V, HL_SHAPE(6, 7, 6)},       {BIAS, HL_SHAPE(2, 3, 5, 1)},
         {BIAS, HL_SHAPE(2, 3, 4, 7)}, {BIAS, HL_SHAPE(2, 2, 5, 7)}, {BIAS, HL_SHAPE(5, 7)},
         {LENGTHS, HL_SHAPE(3)},       {LENGTHS, HL_SCALAR},         {LENGTHS, HL_SHAPE(2, 1)},
+        {K, HL_SHAPE(2, 2, 7, 4)},    {K, HL_SHAPE(2, 1, 7, 4)},    {V, HL_SHAPE(2, 1, 7, 6)},
     };
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
         op_case c = small_case(&plain);
@@ -378,8 +479,9 @@ int main(void) {
     return run_tests("attention",
                      TESTS(AnyHeadSize, AnyLengthAcrossTheLimitsOfBlocks, ManyHeadsTakeWholeBlocks,
                            SmallShapesStillMakeEightTiles, MasksHideKeysWhateverTheLengths, NarrowWindowsOverManyBlocks,
-                           ABiasSpreadsAndHasAGradient, ABiasIsAddedAcrossBlocks, DropoutFollowsTheCounter,
-                           QueriesThatSeeNoKeyGiveZeros, SomeQueriesSeeNoKey,
+                           ABiasSpreadsAndHasAGradient, ABiasIsAddedAcrossBlocks, QueryHeadsShareKeysAndValues,
+                           ABiasOfEveryShapeSpreadsOverGroups, TilesThatNeitherWorkNorOpenTouchNothing,
+                           DropoutFollowsTheCounter, QueriesThatSeeNoKeyGiveZeros, SomeQueriesSeeNoKey,
                            TheLogSumExpIsSavedAndInfiniteWhereNothingIsSeen, HiddenKeysAndValuesDoNotCount,
                            LargeScoresDoNotOverflow, StridedOperandsAreRead, ShapesThatDoNotFitAreRefused,
                            TypesThatDoNotFitAreRefused, OptionsThatAreNoneAreRefused));

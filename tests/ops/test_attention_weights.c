@@ -78,6 +78,21 @@ START_TEST(MasksAndBiasAreThoseOfScores) {
 }
 END_TEST
 
+START_TEST(QueryHeadsShareKeys) {
+    size_t extents[][6] = {{2, 4, 1, 37, 70, 5}, {1, 4, 2, 130, 50, 3}, {2, 9, 3, 20, 33, 4}, {4, 12, 4, 5, 6, 8}};
+    for (size_t i = 0; i < 8; i++) {
+        const size_t *e = extents[i / 2];
+        hl_attention_config config = {.score = {.mask = i % 2 ? HL_MASK_CAUSAL : HL_MASK_NONE}};
+        op_case c = case_of(e[0], e[1], e[3], e[4], e[5], &config);
+        c.inputs[K].shape.extent[1] = e[2];
+        c.inputs[BIAS].absent = i % 2;
+        c.inputs[LENGTHS].absent = i % 4 < 2;
+        c.inputs[LENGTHS].values = (int32_t[]){(int32_t)e[4] - 1, 0, 5, 1};
+        op_check(&c);
+    }
+}
+END_TEST
+
 /* L as attention saves it: a row sums to 1, or holds zeros where L is infinite. Weights are those before dropout. */
 START_TEST(RowsOfAnAttentionSumToOne) {
     enum { B = 2, H = 2, Tq = 40, Tk = 33, D = 6, N = B * H * Tq };
@@ -117,9 +132,9 @@ START_TEST(WhatDoesNotFitIsRefused) {
     struct {
         size_t input;
         hl_shape shape;
-    } wrong[] = {
-        {Q, HL_SHAPE(2, 3, 5, 3)}, {K, HL_SHAPE(1, 3, 7, 4)}, {BIAS, HL_SHAPE(2, 3, 5, 1)}, {LENGTHS, HL_SHAPE(3)},
-        {L, HL_SHAPE(2, 3)},       {L, HL_SHAPE(2, 3, 7)},    {L, HL_SHAPE(2, 3, 5, 1)},    {L, HL_SCALAR}};
+    } wrong[] = {{Q, HL_SHAPE(2, 3, 5, 3)},    {K, HL_SHAPE(1, 3, 7, 4)}, {K, HL_SHAPE(2, 2, 7, 4)},
+                 {BIAS, HL_SHAPE(2, 3, 5, 1)}, {LENGTHS, HL_SHAPE(3)},    {L, HL_SHAPE(2, 3)},
+                 {L, HL_SHAPE(2, 3, 7)},       {L, HL_SHAPE(2, 3, 5, 1)}, {L, HL_SCALAR}};
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
         op_case c = case_of(2, 3, 5, 7, 4, &plain);
         c.inputs[wrong[i].input].shape = wrong[i].shape;
@@ -143,6 +158,6 @@ END_TEST
 
 int main(void) {
     return run_tests("attention_weights",
-                     TESTS(AnyExtents, EightTilesAtLeast, MasksAndBiasAreThoseOfScores, RowsOfAnAttentionSumToOne,
-                           StridedOperandsAreRead, WhatDoesNotFitIsRefused));
+                     TESTS(AnyExtents, EightTilesAtLeast, MasksAndBiasAreThoseOfScores, QueryHeadsShareKeys,
+                           RowsOfAnAttentionSumToOne, StridedOperandsAreRead, WhatDoesNotFitIsRefused));
 }

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * Scores: scaled products of queries and keys, a bias that spreads, and -infinity where a query does not see a key,
- * whatever the gradient holds there. */
+ * Scores: scaled products of queries and keys, whose heads may be shared, a bias that spreads, and -infinity where a
+ * query does not see a key, whatever the gradient holds there. */
 #include <math.h>
+#include <string.h>
 
 #include "tests/support/attention_oracle.h"
 #include "tests/support/suite.h"
@@ -114,6 +115,27 @@ START_TEST(ABiasSpreadsAndHasAGradient) {
 }
 END_TEST
 
+/* Key heads for one, some or all query heads; groups that are odd; several key heads to a tile; more queries, or keys,
+ * than a tile takes. dk adds up Tq products of each head of a group. */
+START_TEST(QueryHeadsShareKeys) {
+    size_t extents[][6] = {{2, 4, 1, 37, 70, 5},  {1, 4, 2, 130, 50, 3}, {2, 9, 3, 20, 33, 4},  {4, 12, 4, 5, 6, 8},
+                           {1, 5, 1, 40, 290, 3}, {1, 10, 2, 1, 7, 1},   {1, 6, 3, 300, 17, 2}, {8, 8, 4, 3, 3, 2}};
+    hl_score_config configs[] = {plain, {.mask = HL_MASK_CAUSAL}, {.mask = HL_MASK_WINDOW, .window = 9}};
+    for (size_t i = 0; i < 3 * sizeof extents / sizeof *extents; i++) {
+        const size_t *e = extents[i / 3];
+        op_case c = case_of(e[0], e[1], e[3], e[4], e[5], &configs[i % 3]);
+        int32_t lengths[8] = {0, (int32_t)e[4], 3, 1, 2, 0, 3, 2};
+        c.inputs[K].shape.extent[1] = e[2];
+        c.inputs[BIAS].absent = i % 3 == 0;
+        c.inputs[BIAS].shape.extent[1] = i % 2 ? 1 : e[1];
+        c.inputs[LENGTHS].absent = i % 3 == 1 || e[0] == 1;
+        c.inputs[LENGTHS].values = lengths;
+        c.gradient.relative = 1.01 * (fmax((double)(e[1] * e[3]), (double)e[4]) + 3) / 2;
+        op_check(&c);
+    }
+}
+END_TEST
+
 /* Products of hidden keys may be anything finite. */
 START_TEST(HiddenKeysDoNotCount) {
     enum { N = 2 * 70 * 4 };
@@ -150,8 +172,9 @@ START_TEST(ShapesAndTypesThatDoNotFitAreRefused) {
         hl_shape shape;
     } wrong[] = {{Q, HL_SHAPE(2, 3, 5, 3)},    {Q, HL_SHAPE(2, 2, 5, 4)},    {Q, HL_SHAPE(1, 3, 5, 4)},
                  {Q, HL_SHAPE(6, 5, 4)},       {K, HL_SHAPE(2, 3, 6, 4)},    {K, HL_SHAPE(1, 2, 3, 7, 4)},
-                 {BIAS, HL_SHAPE(2, 3, 5, 1)}, {BIAS, HL_SHAPE(2, 3, 4, 7)}, {BIAS, HL_SHAPE(2, 2, 5, 7)},
-                 {BIAS, HL_SHAPE(5, 7)},       {LENGTHS, HL_SHAPE(3)},       {LENGTHS, HL_SHAPE(2, 1)}};
+                 {K, HL_SHAPE(2, 2, 7, 4)},    {K, HL_SHAPE(2, 6, 7, 4)},    {BIAS, HL_SHAPE(2, 3, 5, 1)},
+                 {BIAS, HL_SHAPE(2, 3, 4, 7)}, {BIAS, HL_SHAPE(2, 2, 5, 7)}, {BIAS, HL_SHAPE(5, 7)},
+                 {LENGTHS, HL_SHAPE(3)},       {LENGTHS, HL_SHAPE(2, 1)}};
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
         op_case c = small_case(&plain);
         c.inputs[wrong[i].input].shape = wrong[i].shape;
@@ -162,6 +185,16 @@ START_TEST(ShapesAndTypesThatDoNotFitAreRefused) {
         c.inputs[input].dtype = input == LENGTHS ? HL_F32 : HL_I32;
         op_check_refused(&c, HL_TYPE_MISMATCH);
     }
+}
+END_TEST
+
+START_TEST(HeadsThatDoNotFallIntoGroupsAreRefusedInWords) {
+    op_case c = small_case(&plain);
+    char words[512] = "";
+    c.inputs[K].shape.extent[1] = 2;
+    ck_assert(!op_check_holds(&c, words, sizeof words));
+    ck_assert_msg(strstr(words, "no multiple of the number of shared heads: query [2, 3, 5, 4], key [2, 2, 7, 4]"),
+                  "%s", words);
 }
 END_TEST
 
@@ -178,6 +211,7 @@ END_TEST
 int main(void) {
     return run_tests("score",
                      TESTS(AnyExtents, EightTilesAtLeast, MasksHideKeysWhateverTheLengths,
-                           EmptySequencesHaveNoScoresAndNoGradients, ABiasSpreadsAndHasAGradient, HiddenKeysDoNotCount,
-                           StridedOperandsAreRead, ShapesAndTypesThatDoNotFitAreRefused, OptionsThatAreNoneAreRefused));
+                           EmptySequencesHaveNoScoresAndNoGradients, ABiasSpreadsAndHasAGradient, QueryHeadsShareKeys,
+                           HiddenKeysDoNotCount, StridedOperandsAreRead, ShapesAndTypesThatDoNotFitAreRefused,
+                           HeadsThatDoNotFallIntoGroupsAreRefusedInWords, OptionsThatAreNoneAreRefused));
 }

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * Weighted sums of values, head by head, at any extents; the weights are any numbers. */
+ * Weighted sums of values, head by head, whose values may be shared, at any extents; the weights are any numbers. */
 #include <math.h>
 
-#include "tests/support/op_check.h"
+#include "tests/support/attention_oracle.h"
 #include "tests/support/suite.h"
 
 enum { P, V };
@@ -11,12 +11,14 @@ enum { P, V };
 static void products(const op_case *c, const double *const in[], double *y, bool of_sizes) {
     const size_t *p = c->inputs[P].shape.extent, *v = c->inputs[V].shape.extent;
     size_t rows = p[0] * p[1] * p[2], Tq = p[2], Tk = p[3], Dv = v[3];
-    for (size_t row = 0; row < rows; row++)
+    for (size_t row = 0; row < rows; row++) {
+        size_t shared = oracle_shared_plane(row / Tq, p[1], v[1]);
         for (size_t j = 0; j < Tk; j++)
             for (size_t d = 0; d < Dv; d++) {
-                double product = in[P][row * Tk + j] * in[V][(row / Tq * Tk + j) * Dv + d];
+                double product = in[P][row * Tk + j] * in[V][(shared * Tk + j) * Dv + d];
                 y[row * Dv + d] += of_sizes ? fabs(product) : product;
             }
+    }
 }
 
 static void weight(const op_case *c, const double *const in[], double *const out[]) { products(c, in, out[0], false); }
@@ -57,6 +59,21 @@ START_TEST(EightTilesAtLeast) {
 }
 END_TEST
 
+/* Value heads for one, some or all heads; groups that are odd; several value heads to a tile; more rows than a tile
+ * takes. dv adds up Tq products of each head of a group. */
+START_TEST(HeadsShareValues) {
+    size_t extents[][6] = {{2, 4, 1, 37, 70, 5},  {1, 4, 2, 130, 50, 3}, {2, 9, 3, 20, 33, 4},  {4, 12, 4, 5, 6, 8},
+                           {1, 5, 1, 40, 290, 3}, {1, 10, 2, 1, 7, 1},   {1, 6, 3, 300, 17, 2}, {8, 8, 4, 3, 3, 2}};
+    for (size_t i = 0; i < sizeof extents / sizeof *extents; i++) {
+        const size_t *e = extents[i];
+        op_case c = case_of(e[0], e[1], e[3], e[4], e[5]);
+        c.inputs[V].shape.extent[1] = e[2];
+        c.gradient.relative = 1.01 * (fmax((double)(e[1] / e[2] * e[3]), (double)e[5]) + 1) / 2;
+        op_check(&c);
+    }
+}
+END_TEST
+
 START_TEST(StridedOperandsAreRead) {
     hl_layout layouts[] = {HL_LAYOUT_ROWS, HL_LAYOUT_ANY};
     for (size_t i = 0; i < 2; i++) {
@@ -78,7 +95,9 @@ START_TEST(WhatDoesNotFitIsRefused) {
                  {V, HL_SHAPE(2, 3, 1, 4)},
                  {V, HL_SHAPE(7, 4)},
                  {V, HL_SCALAR},
-                 {V, HL_SHAPE(2, 3, 4, 7)}};
+                 {V, HL_SHAPE(2, 3, 4, 7)},
+                 {V, HL_SHAPE(2, 2, 7, 4)},
+                 {V, HL_SHAPE(2, 6, 7, 4)}};
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
         op_case c = case_of(2, 3, 5, 7, 4);
         c.inputs[wrong[i].input].shape = wrong[i].shape;
@@ -93,5 +112,6 @@ START_TEST(WhatDoesNotFitIsRefused) {
 END_TEST
 
 int main(void) {
-    return run_tests("weight", TESTS(AnyExtents, EightTilesAtLeast, StridedOperandsAreRead, WhatDoesNotFitIsRefused));
+    return run_tests("weight", TESTS(AnyExtents, EightTilesAtLeast, HeadsShareValues, StridedOperandsAreRead,
+                                     WhatDoesNotFitIsRefused));
 }

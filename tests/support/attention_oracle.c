@@ -25,6 +25,10 @@ static double bias_at(const hl_shape *shape, const double *bias, size_t b, size_
     return bias[offset];
 }
 
+size_t oracle_shared_plane(size_t plane, size_t heads, size_t shared) {
+    return plane / heads * shared + plane % heads * shared / heads;
+}
+
 void oracle_scores(const op_case *c, const hl_score_config *config, size_t bias, size_t lengths,
                    const double *const in[], double *s) {
     const size_t *q = c->inputs[0].shape.extent, *k = c->inputs[1].shape.extent;
@@ -34,9 +38,10 @@ void oracle_scores(const op_case *c, const hl_score_config *config, size_t bias,
         for (size_t h = 0; h < H; h++)
             for (size_t i = 0; i < Tq; i++)
                 for (size_t j = 0; j < Tk; j++, s++) {
+                    size_t plane = b * H + h, shared = oracle_shared_plane(plane, H, k[1]);
                     double dot = 0, length = lengths && in[lengths] ? in[lengths][b] : (double)Tk;
                     for (size_t d = 0; d < D; d++)
-                        dot += in[0][((b * H + h) * Tq + i) * D + d] * in[1][((b * H + h) * Tk + j) * D + d];
+                        dot += in[0][(plane * Tq + i) * D + d] * in[1][(shared * Tk + j) * D + d];
                     *s = scale * dot;
                     if (bias && in[bias]) *s += bias_at(&c->inputs[bias].shape, in[bias], b, h, i, j);
                     if (!sees(config, Tq, Tk, length, i, j)) *s = -INFINITY;
@@ -49,10 +54,10 @@ void oracle_score_sizes(const op_case *c, const hl_score_config *config, size_t 
     size_t B = q[0], H = q[1], Tq = q[2], Tk = k[2], D = q[3];
     double scale = config->scale != 0 ? fabs((double)config->scale) : 1 / sqrt((double)D);
     for (size_t e = 0; e < B * H * Tq * Tk; e++, s++) {
-        size_t plane = e / Tk / Tq, i = e / Tk % Tq, j = e % Tk;
+        size_t plane = e / Tk / Tq, i = e / Tk % Tq, j = e % Tk, shared = oracle_shared_plane(plane, H, k[1]);
         *s = 0;
         for (size_t d = 0; d < D; d++)
-            *s += scale * fabs(in[0][(plane * Tq + i) * D + d] * in[1][(plane * Tk + j) * D + d]);
+            *s += scale * fabs(in[0][(plane * Tq + i) * D + d] * in[1][(shared * Tk + j) * D + d]);
         if (bias && in[bias]) *s += fabs(bias_at(&c->inputs[bias].shape, in[bias], plane / H, plane % H, i, j));
     }
 }

@@ -8,6 +8,10 @@
 #include "headloom/options.h"
 #include "tests/support/op_check.h"
 
+/* The (batch, head) plane of a tensor with `shared` heads that plane number `plane` of one with `heads` uses: 0 0 1 1
+ * for 4 and 2. */
+size_t oracle_shared_plane(size_t plane, size_t heads, size_t shared);
+
 /* Scores [B, H, Tq, Tk] of a case whose inputs are q, k, and at the given places (or 0 for none) bias and lengths. */
 void oracle_scores(const op_case *c, const hl_score_config *config, size_t bias, size_t lengths,
                    const double *const in[], double *s);
