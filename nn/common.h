@@ -6,12 +6,9 @@
 #define HL_NN_COMMON_H
 
 #include "headloom/nn.h"
+#include "nn/refuse.h"
 
 #define HL__NN_NAME 256 /* bytes of the longest parameter name, its end included */
-
-/* Leaves the error in the graph (the first one stays) and returns NULL. */
-hl_tensor *hl__nn_refuse(hl_graph *graph, hl_status status, const char *format, ...)
-    __attribute__((format(printf, 3, 4)));
 
 /* True where a layer can be built: there is a graph without error, a name, and a tensor x of at least min_rank axes
  * (exactly that many where `exact`). Else the graph holds an error, unless there is no graph to hold it. */

@@ -9,7 +9,7 @@
 #include <math.h>
 #include <string.h>
 
-#include "nn/common.h"
+#include "nn/refuse.h"
 
 #define TWO_TO_MINUS_32 0x1p-32
 #define PI 0x1.921fb54442d18p+1
