@@ -13,9 +13,6 @@
 #include "bench/peak.h"
 #include "bench/report.h"
 
-/* Each worker's room; a run of the largest block that is measured has some ten thousand tiles. */
-#define TRACE_EVENTS ((size_t)1 << 20)
-
 typedef struct pass_time {
     char name[96];
     double *ms; /* of each repetition, over all workers */
@@ -71,10 +68,8 @@ static bool record(bench_work *work, pass_table *table, const char *path, bench_
     double *ms = calloc(table->n_repeats, sizeof ms[0]);
     bool good = ms && bench_run_program(work->both) >= 0;
     for (size_t r = 0; good && r < table->n_repeats; r++) {
-        good = hl_runtime_trace_clear(work->runtime) == HL_OK && (ms[r] = bench_run_program(work->both)) >= 0;
-        hl_status status = good ? hl_runtime_trace_write(work->runtime, path) : HL_OK;
-        if (status != HL_OK) good = bench_complain("trace", status, hl_runtime_error(work->runtime));
-        good = good && add_trace(table, path, r);
+        ms[r] = bench_trace_program(work->runtime, work->both, path);
+        good = ms[r] >= 0 && add_trace(table, path, r);
     }
     if (good) {
         whole->ms_median = bench_median(ms, table->n_repeats);
@@ -134,7 +129,7 @@ static bool trace_block(block_options *options, const bench_machine *machine, co
     pass_table table = {.n_repeats = options->common.repetitions};
     bench_measurement whole = {.what = "forward_backward", .flops = subject.forward_flops + subject.backward_flops};
     hl_runtime_options runtime = {
-        .workers = options->common.threads, .policy = options->common.policy, .trace_events = TRACE_EVENTS};
+        .workers = options->common.threads, .policy = options->common.policy, .trace_events = BENCH_TRACE_EVENTS};
     double peak = 0;
     bool good = bench_work_create(&subject, &runtime, &work);
     if (good) options->common.threads = hl_runtime_workers(work.runtime);

@@ -31,6 +31,13 @@ json_t *bench_report_add(bench_report *report, const bench_measurement *measurem
     return entry;
 }
 
+void bench_report_add_sizes(json_t *entry, const hl_program *program) {
+    hl_program_sizes sizes;
+    if (hl_program_measure(program, &sizes) != HL_OK) return;
+    json_object_set_new(entry, "arena_bytes", json_integer((json_int_t)sizes.arena_bytes));
+    json_object_set_new(entry, "unplanned_bytes", json_integer((json_int_t)sizes.unplanned_bytes));
+}
+
 static double number(const json_t *entry, const char *key) { return json_number_value(json_object_get(entry, key)); }
 
 static void print_options(const bench_report *report) {

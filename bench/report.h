@@ -11,6 +11,7 @@
 
 #include "bench/machine.h"
 #include "bench/measure.h"
+#include "headloom/headloom.h"
 
 /* {"bench", "options", "machine", "commit", "peak_gflops", "results": [{"what", "ms_min", "ms_median", "gflops",
  * "fraction_of_peak"}, ...]}. Commands add keys to their results: "arena_bytes" and "unplanned_bytes" of programs,
@@ -29,6 +30,9 @@ void bench_report_destroy(bench_report *report);
 
 /* Appends a measured thing. peak: GFLOP/s that it is compared with. Returns the entry, borrowed, for further keys. */
 json_t *bench_report_add(bench_report *report, const bench_measurement *measurement, double peak);
+
+/* Adds to an entry what memory a program needs: "arena_bytes" and "unplanned_bytes". */
+void bench_report_add_sizes(json_t *entry, const hl_program *program);
 
 /* Prints the table of results with the machine above it. */
 void bench_report_print(const bench_report *report);

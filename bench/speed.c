@@ -52,20 +52,13 @@ static bool measure(speed *s) {
     return bench_measure(s->measurements, s->n, options->repetitions);
 }
 
-static void add_sizes(json_t *entry, const hl_program *program) {
-    hl_program_sizes sizes;
-    if (hl_program_measure(program, &sizes) != HL_OK) return;
-    json_object_set_new(entry, "arena_bytes", json_integer((json_int_t)sizes.arena_bytes));
-    json_object_set_new(entry, "unplanned_bytes", json_integer((json_int_t)sizes.unplanned_bytes));
-}
-
 /* forward, what forward_backward takes beyond it, and forward_backward. */
 static void add_runs(bench_report *report, const bench_measurement runs[2], const char *backward,
                      const bench_work *work, double peak) {
     bench_measurement difference = bench_difference(backward, &runs[1], &runs[0]);
-    add_sizes(bench_report_add(report, &runs[0], peak), work->forward);
+    bench_report_add_sizes(bench_report_add(report, &runs[0], peak), work->forward);
     bench_report_add(report, &difference, peak);
-    add_sizes(bench_report_add(report, &runs[1], peak), work->both);
+    bench_report_add_sizes(bench_report_add(report, &runs[1], peak), work->both);
 }
 
 static void print_memory(const speed *s) {

@@ -16,7 +16,6 @@ enum { STEP_ALL, STEP_ONE, N_STEPS };
 
 #define CHECKED_WORDS 4 /* of a sequence: the oracle is slow */
 #define RATE 1e-4f
-#define TRACE_EVENTS ((size_t)1 << 20) /* of a worker: a step of the largest model has some hundred thousand tiles */
 
 /* A model, ready to be trained. */
 typedef struct trainee {
@@ -163,12 +162,10 @@ static bool write_trace(const step_bench *bench) {
     if (!bench->trace) return true;
     trainee traced = {0};
     const bench_options *options = bench->line->common;
-    hl_runtime_options runtime = {.workers = options->threads, .policy = options->policy, .trace_events = TRACE_EVENTS};
-    bool good = create(&traced, &bench->sizes, &runtime) && bench_run_program(traced.program) >= 0;
-    hl_status status = good ? hl_runtime_trace_clear(traced.runtime) : HL_OK;
-    good = good && bench_run_program(traced.program) >= 0;
-    if (good && status == HL_OK) status = hl_runtime_trace_write(traced.runtime, bench->trace);
-    if (status != HL_OK) good = bench_complain("trace", status, hl_runtime_error(traced.runtime));
+    hl_runtime_options runtime = {
+        .workers = options->threads, .policy = options->policy, .trace_events = BENCH_TRACE_EVENTS};
+    bool good = create(&traced, &bench->sizes, &runtime) && bench_run_program(traced.program) >= 0 &&
+                bench_trace_program(traced.runtime, traced.program, bench->trace) >= 0;
     destroy(&traced);
     return good;
 }
@@ -182,9 +179,11 @@ static bool print(const step_bench *bench) {
     bool scaling = bench->n == BENCH_N_PEAKS + N_STEPS;
     hl_program_sizes sizes = {0};
     hl_program_measure(bench->trainee[STEP_ALL].program, &sizes);
-    json_t *entry = bench_report_add(&report, &runs[STEP_ALL], report.peak_gflops);
-    json_object_set_new(entry, "arena_bytes", json_integer((json_int_t)sizes.arena_bytes));
-    if (scaling) bench_report_add(&report, &runs[STEP_ONE], bench_peak_one(bench->measurements));
+    bench_report_add_sizes(bench_report_add(&report, &runs[STEP_ALL], report.peak_gflops),
+                           bench->trainee[STEP_ALL].program);
+    if (scaling)
+        bench_report_add_sizes(bench_report_add(&report, &runs[STEP_ONE], bench_peak_one(bench->measurements)),
+                               bench->trainee[STEP_ONE].program);
     bench_report_print(&report);
     double tokens = (double)(s->batch * s->tokens);
     printf("\n%.1f M parameters, %.3g GFLOP and %zu tasks a step, %.0f tokens/s, %.1f MB of activations\n",

@@ -111,6 +111,15 @@ double bench_run_program(void *program) {
     return -1;
 }
 
+double bench_trace_program(hl_runtime *runtime, hl_program *program, const char *path) {
+    hl_status status = hl_runtime_trace_clear(runtime);
+    double ms = status == HL_OK ? bench_run_program(program) : -1;
+    if (ms >= 0) status = hl_runtime_trace_write(runtime, path);
+    if (status == HL_OK) return ms;
+    bench_complain("trace", status, hl_runtime_error(runtime));
+    return -1;
+}
+
 bench_measurement bench_program_measurement(const char *what, hl_program *program, double flops) {
     return (bench_measurement){.what = what, .run = bench_run_program, .context = program, .flops = flops};
 }

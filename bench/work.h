@@ -62,6 +62,12 @@ bool bench_work_write_r(bench_work *work, const float *r);
 /* Milliseconds of one run of a program, which is the context; negative, with words on stderr, where it failed. */
 double bench_run_program(void *program);
 
+/* Room for a worker's events: a step of the largest model that is measured has some hundred thousand tiles. */
+#define BENCH_TRACE_EVENTS ((size_t)1 << 20)
+
+/* The same, and writes the trace of this run alone; the program's runtime was made to keep one. */
+double bench_trace_program(hl_runtime *runtime, hl_program *program, const char *path);
+
 /* The measurement of one run. */
 bench_measurement bench_program_measurement(const char *what, hl_program *program, double flops);
 

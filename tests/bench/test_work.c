@@ -91,6 +91,35 @@ START_TEST(RIsWhatWasWrittenLast) {
 }
 END_TEST
 
+START_TEST(ATraceHoldsItsRunAlone) {
+    bench_subject subject = affine_subject();
+    bench_work work;
+    char path[80];
+    snprintf(path, sizeof path, P_tmpdir "/hl-bench-test-%ld.trace", (long)getpid());
+    ck_assert(bench_work_create(&subject, &(hl_runtime_options){.workers = 2, .trace_events = 1000}, &work));
+    hl_program_sizes sizes;
+    ck_assert_int_eq(hl_program_measure(work.forward, &sizes), HL_OK);
+    for (size_t i = 0; i < 3; i++) {
+        ck_assert_double_ge(bench_run_program(work.both), 0); /* is not in it */
+        ck_assert_double_ge(bench_trace_program(work.runtime, work.forward, path), 0);
+        json_t *trace = json_load_file(path, 0, NULL), *event;
+        ck_assert_ptr_nonnull(trace);
+        size_t j, tiles = 0;
+        json_array_foreach(key_of(trace, "traceEvents"), j, event) tiles +=
+            strcmp(json_string_value(key_of(event, "ph")), "X") == 0;
+        ck_assert_uint_eq(tiles, sizes.tasks - sizes.joins);
+        json_decref(trace);
+    }
+    ck_assert_int_eq(unlink(path), 0);
+    ck_assert_double_lt(bench_trace_program(work.runtime, work.forward, "/no/such/folder/trace"), 0);
+    bench_work_destroy(&work);
+    ck_assert(bench_work_create(&subject, &(hl_runtime_options){.workers = 1}, &work));
+    ck_assert_double_lt(bench_trace_program(work.runtime, work.forward, path), 0); /* it keeps none */
+    ck_assert_int_ne(access(path, F_OK), 0);
+    bench_work_destroy(&work);
+}
+END_TEST
+
 static hl_tensor *refused(const bench_subject *subject, hl_graph *graph, hl_tensor *const part[]) {
     (void)subject;
     return hl_dense(graph, part[1], part[0], NULL);
@@ -135,5 +164,6 @@ END_TEST
 int main(void) {
     return run_tests("work",
                      TESTS(ForwardAndBothGiveTheValueOfTheParts, ValuesDependOnTheSubjectAlone, RIsWhatWasWrittenLast,
-                           AGraphThatIsRefusedIsAFailureAndCanBeDestroyed, RandomNumbersHaveTheDeviationAskedFor));
+                           ATraceHoldsItsRunAlone, AGraphThatIsRefusedIsAFailureAndCanBeDestroyed,
+                           RandomNumbersHaveTheDeviationAskedFor));
 }
