@@ -101,6 +101,8 @@ static hl_status fuse_attention(fusion *f, size_t weight_index) {
     if (softmax->removed || !is_op(softmax, HL__OP_softmax) || !others_only_look(f, p, reader)) return HL_OK;
     hl__ir_node *score = sole_producer(f, softmax->inputs[0], HL__OP_score);
     if (!score) return HL_OK;
+    const hl_shape *k = &ir->values[score->inputs[1]].shape, *v = &ir->values[value].shape;
+    if (k->extent[1] != v->extent[1]) return HL_OK; /* keys are shared in other groups than values */
     bool looked_at = ir->values[p].output || f->consumers[p] > 1;
 
     hl_attention_config *config = hl__store_take(&ir->store, 1, sizeof *config);

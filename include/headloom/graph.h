@@ -88,14 +88,16 @@ typedef struct hl_score_options {
     hl_tensor *lengths; /* HL_I32 [B]: keys at or beyond lengths[b] are masked; may be NULL */
 } hl_score_options;
 
-/* query [B, H, Tq, D], key [B, H, Tk, D] -> [B, H, Tq, Tk]; masked scores are -infinity. options: NULL for defaults. */
+/* query [B, H, Tq, D], key [B, Hk, Tk, D] -> [B, H, Tq, Tk]; masked scores are -infinity. options: NULL for defaults.
+ * Hk divides H: query head h uses key head h / (H / Hk) (grouped queries, Ainslie et al. 2023). */
 HL_PUBLIC hl_tensor *hl_score(hl_graph *graph, hl_tensor *query, hl_tensor *key, const hl_score_options *options);
 
 /* Softmax over the last axis; a row that is masked wholly gives zeros. Score, softmax, dropout and weight run as one
  * fused attention (Dao 2023) where nothing else in the loss needs what is between; the weights can still be read. */
 HL_PUBLIC hl_tensor *hl_softmax(hl_graph *graph, hl_tensor *x);
 
-/* p [B, H, Tq, Tk], value [B, H, Tk, D] -> [B, H, Tq, D]. */
+/* p [B, H, Tq, Tk], value [B, Hk, Tk, D] -> [B, H, Tq, D]; Hk divides H: head h uses the values of head h / (H / Hk).
+ */
 HL_PUBLIC hl_tensor *hl_weight(hl_graph *graph, hl_tensor *p, hl_tensor *value);
 
 /* Heads side by side: [B, H, T, D] -> [B, T, H * D]. Costs nothing before hl_dense. */

@@ -9,7 +9,7 @@
 #include "tests/graph/kit.h"
 #include "tests/support/suite.h"
 
-/* One attention over inputs: B batches, H heads, T queries and keys, D wide. */
+/* One attention over inputs: B batches, H heads, T queries and keys, D wide. Keys and values have H heads or one. */
 enum { B = 2, H = 2, T = 37, D = 8, ROWS = B * H * T };
 
 typedef struct model {
@@ -17,13 +17,13 @@ typedef struct model {
     hl_tensor *q, *k, *v, *lengths, *target, *scores, *p, *dropped, *y, *loss;
 } model;
 
-static model make_model(float dropout) {
+static model make_grouped(float dropout, size_t key_heads, size_t value_heads) {
     model m = {.graph = kit_graph()};
     hl_graph *g = m.graph;
     hl_shape heads = HL_SHAPE(B, H, T, D);
     m.q = hl_input(g, "q", HL_F32, heads);
-    m.k = hl_input(g, "k", HL_F32, heads);
-    m.v = hl_input(g, "v", HL_F32, heads);
+    m.k = hl_input(g, "k", HL_F32, HL_SHAPE(B, key_heads, T, D));
+    m.v = hl_input(g, "v", HL_F32, HL_SHAPE(B, value_heads, T, D));
     m.lengths = hl_input(g, "lengths", HL_I32, HL_SHAPE(B));
     m.target = hl_input(g, "target", HL_F32, heads);
     m.scores = hl_score(g, m.q, m.k, &(hl_score_options){.mask = HL_MASK_CAUSAL, .lengths = m.lengths});
@@ -34,6 +34,8 @@ static model make_model(float dropout) {
     kit_assert_ok(g, hl_graph_status(g));
     return m;
 }
+
+static model make_model(float dropout) { return make_grouped(dropout, H, H); }
 
 /* How the graph comes out of fusion: 1 where attention is fused, 2 where the weights are looked at too. */
 static int fused(model *m, hl_tensor *const outputs[], size_t n) {
@@ -56,6 +58,18 @@ START_TEST(AttentionIsFused) {
         ck_assert_int_eq(fused(&m, &m.y, 1), 1);
         ck_assert_int_eq(fused(&m, &m.loss, 1), 1);
         ck_assert_int_eq(fused(&m, (hl_tensor *[]){m.loss, dq}, 2), 1);
+        hl_graph_destroy(m.graph);
+    }
+}
+END_TEST
+
+START_TEST(SharedKeysAndValuesAreFusedWhereTheirGroupsAreTheSame) {
+    size_t key_heads[] = {1, 1, H}, value_heads[] = {1, H, 1};
+    for (size_t i = 0; i < 3; i++) {
+        model m = make_grouped(0.3f, key_heads[i], value_heads[i]);
+        hl_tensor *dk = hl_gradient(m.graph, m.loss, m.k);
+        ck_assert_int_eq(fused(&m, &m.y, 1), i == 0);
+        ck_assert_int_eq(fused(&m, (hl_tensor *[]){m.loss, dk, m.p}, 3), i == 0 ? 2 : 0);
         hl_graph_destroy(m.graph);
     }
 }
@@ -160,15 +174,17 @@ static void run_model(model *m, hl_runtime *runtime, hl_tensor *more, float *p, 
     hl_tensor *inputs[] = {m->q, m->k, m->v, m->target};
     for (uint64_t i = 0; i < 4; i++) {
         kit_fill(data, ROWS * D, i + 1);
-        kit_write(program, inputs[i], data, sizeof data);
+        hl_shape shape = hl_tensor_shape(inputs[i]);
+        kit_write(program, inputs[i], data, hl_shape_elements(&shape) * sizeof data[0]);
     }
     kit_write(program, m->lengths, (int32_t[]){T, T - 9}, B * sizeof(int32_t));
     kit_run(program);
     kit_read(program, outputs[0], &out->loss, sizeof out->loss);
     kit_read(program, outputs[1], out->y, sizeof out->y);
     kit_read(program, outputs[2], out->dq, sizeof out->dq);
-    kit_read(program, outputs[3], out->dk, sizeof out->dk);
-    kit_read(program, outputs[4], out->dv, sizeof out->dv);
+    hl_shape k = hl_tensor_shape(m->k), v = hl_tensor_shape(m->v);
+    kit_read(program, outputs[3], out->dk, hl_shape_elements(&k) * sizeof out->dk[0]);
+    kit_read(program, outputs[4], out->dv, hl_shape_elements(&v) * sizeof out->dv[0]);
     if (p) kit_read(program, m->p, p, ROWS * T * sizeof *p);
     hl_program_destroy(program);
     hl_state_destroy(state);
@@ -212,12 +228,13 @@ static void assert_close(const float *a, const float *b, size_t n, double bound,
  *   dp = r dy v, at most r D d: D sums                                         e_dp = r D (e_dy + (D + 1) u d)
  *   ds = p (dp - sum p dp), p times a factor of at most f = 2 r D d            e_ds = e_p f + 2 e_dp + (T + 4) u f
  *   dq_i = sum_j ds k / sqrt(D), row sums of p are 1                           (e_ds + T u f) / sqrt(D)
- *   dk_j = sum_i ds q / sqrt(D), column sums of p                              c times that */
+ *   dk_j = sum_i ds q / sqrt(D), column sums of p                              c times that
+ * Where `group` heads share a key, c and T are that many times as large for it and its value. */
 typedef struct bounds {
     double y, dv, dq, dk, loss;
 } bounds;
 
-static bounds derive(const values *out, const float *p, double r) {
+static bounds derive(const values *out, const float *p, double r, size_t group) {
     static float target[ROWS * D];
     kit_fill(target, ROWS * D, 4);
     double N = ROWS * D, u = KIT_UNIT, d = 0, c = 1, root = sqrt(D);
@@ -229,30 +246,34 @@ static bounds derive(const values *out, const float *p, double r) {
             c = fmax(c, column);
         }
     }
+    double n = (double)group * T;
+    c *= (double)group;
     double e_p = (2 * (D + 2) * root + T + 6) * u, e_y = r * (e_p + T * u), e_dy = 2 * e_y / N + 3 * u * d;
     double factor = 2 * r * D * d, e_ds = e_p * factor + 2 * r * D * (e_dy + (D + 1) * u * d) + (T + 4) * u * factor;
     return (bounds){.y = 2 * e_y,
-                    .dv = 2 * r * c * (e_p * d + e_dy + T * u * d),
+                    .dv = 2 * r * c * (e_p * d + e_dy + n * u * d),
                     .dq = 2 * (e_ds + T * u * factor) / root,
-                    .dk = 2 * c * (e_ds + T * u * factor) / root,
+                    .dk = 2 * c * (e_ds + n * u * factor) / root,
                     /* a mean of squares of at most (d N / 2)^2, each added to less than 35 partial sums on its way */
                     .loss = 2 * (d * N * e_y + 35 * u * d * d * N * N / 4)};
 }
 
 START_TEST(FusedAndUnfusedAgree) {
     hl_runtime *runtime = kit_runtime(2);
-    for (int dropout = 0; dropout < 2; dropout++) {
-        model m = make_model(dropout ? 0.3f : 0);
+    for (int i = 0; i < 4; i++) {
+        int dropout = i % 2;
+        size_t group = i < 2 ? 1 : H, shared = ROWS * D / group;
+        model m = make_grouped(dropout ? 0.3f : 0, H / group, H / group);
         static values one, parts;
         static float p[ROWS * T];
         run_model(&m, runtime, m.p, p, &one);
         ck_assert_int_eq(fused(&m, (hl_tensor *[]){m.loss, m.scores}, 2), 0);
         run_model(&m, runtime, m.scores, NULL, &parts); /* asking for the scores unfuses */
-        bounds bound = derive(&one, p, dropout ? 1 / 0.7 : 1);
+        bounds bound = derive(&one, p, dropout ? 1 / 0.7 : 1, group);
         assert_close(one.y, parts.y, ROWS * D, bound.y, "y");
-        assert_close(one.dv, parts.dv, ROWS * D, bound.dv, "dv");
+        assert_close(one.dv, parts.dv, shared, bound.dv, "dv");
         assert_close(one.dq, parts.dq, ROWS * D, bound.dq, "dq");
-        assert_close(one.dk, parts.dk, ROWS * D, bound.dk, "dk");
+        assert_close(one.dk, parts.dk, shared, bound.dk, "dk");
         ck_assert_double_le(fabs((double)one.loss - (double)parts.loss), bound.loss);
         hl_graph_destroy(m.graph);
     }
@@ -363,9 +384,10 @@ START_TEST(FusedAndUnfusedDenseAgree) {
 END_TEST
 
 int main(void) {
-    return run_tests("graph/fuse",
-                     TESTS(ATransposedMatrixIsNotCopied, AttentionIsFused, TheFusedNodeTakesOverOperandsOptionsAndNames,
-                           LookingAtTheWeightsKeepsAttentionFused, WhatTheLossNeedsInBetweenUnfuses,
-                           LookingAtTheWeightsChangesNoBit, FusedAndUnfusedAgree, ConcatAndDenseAreOne,
-                           DenseAndActivationAreOneWhereNobodyLooksInBetween, FusedAndUnfusedDenseAgree));
+    return run_tests("graph/fuse", TESTS(ATransposedMatrixIsNotCopied, AttentionIsFused,
+                                         SharedKeysAndValuesAreFusedWhereTheirGroupsAreTheSame,
+                                         TheFusedNodeTakesOverOperandsOptionsAndNames,
+                                         LookingAtTheWeightsKeepsAttentionFused, WhatTheLossNeedsInBetweenUnfuses,
+                                         LookingAtTheWeightsChangesNoBit, FusedAndUnfusedAgree, ConcatAndDenseAreOne,
+                                         DenseAndActivationAreOneWhereNobodyLooksInBetween, FusedAndUnfusedDenseAgree));
 }
