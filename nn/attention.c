@@ -20,6 +20,14 @@ static bool settle(const hl_nn *nn, rung which, const char *name, const hl_tenso
     if (which != MULTI_HEAD && settled->heads != 1)
         return hl__nn_refuse(nn->graph, HL_INVALID_ARGUMENT, "%s '%s': has one head, not %zu", layer, name,
                              settled->heads);
+    if (settled->kv_heads == 0) settled->kv_heads = settled->heads;
+    if (which != MULTI_HEAD && settled->kv_heads != 1)
+        return hl__nn_refuse(nn->graph, HL_INVALID_ARGUMENT, "%s '%s': has one key and value head, not %zu", layer,
+                             name, settled->kv_heads);
+    if (settled->heads % settled->kv_heads != 0)
+        return hl__nn_refuse(nn->graph, HL_SHAPE_MISMATCH,
+                             "%s '%s': %zu key and value heads do not divide the %zu heads", layer, name,
+                             settled->kv_heads, settled->heads);
     if (settled->size == 0 && width % settled->heads != 0)
         return hl__nn_refuse(nn->graph, HL_SHAPE_MISMATCH, "%s '%s': %zu heads do not divide the width %zu", layer,
                              name, settled->heads, width);
@@ -30,7 +38,8 @@ static bool settle(const hl_nn *nn, rung which, const char *name, const hl_tenso
     return true;
 }
 
-/* query, key, value [batch, heads, tokens, size] -> [batch, tokens, heads * size]. */
+/* query [batch, heads, tokens, size], key and value [batch, kv_heads, tokens, size] -> [batch, tokens, heads * size].
+ */
 static hl_tensor *attend(const hl_nn *nn, hl_tensor *query, hl_tensor *key, hl_tensor *value,
                          const hl_attention_options *options) {
     hl_score_options score = {
@@ -50,9 +59,11 @@ hl_tensor *hl_nn_weightless_attention(const hl_nn *nn, hl_tensor *x, const hl_at
     return attend(nn, head, head, head, &settled);
 }
 
-static hl_tensor *project(const hl_nn *nn, const char *name, hl_tensor *x, const char *w, const char *b,
+/* "<name>.w<part>" and "<name>.b<part>". */
+static hl_tensor *project(const hl_nn *nn, const char *name, hl_tensor *x, char part, size_t heads,
                           const hl_attention_options *options) {
-    size_t width = hl_tensor_shape(x).extent[2], heads = options->heads, size = options->size;
+    char w[] = {'w', part, 0}, b[] = {'b', part, 0};
+    size_t width = hl_tensor_shape(x).extent[2], size = options->size;
     hl_tensor *weight = hl__nn_param(nn, name, w, HL_SHAPE(width, heads, size), width);
     hl_tensor *bias = options->no_bias ? NULL : hl__nn_param(nn, name, b, HL_SHAPE(heads, size), 0);
     return hl_project(nn->graph, x, weight, bias);
@@ -60,9 +71,9 @@ static hl_tensor *project(const hl_nn *nn, const char *name, hl_tensor *x, const
 
 static hl_tensor *attend_projected(const hl_nn *nn, const char *name, hl_tensor *x,
                                    const hl_attention_options *options) {
-    hl_tensor *query = project(nn, name, x, "wq", "bq", options);
-    hl_tensor *key = project(nn, name, x, "wk", "bk", options);
-    hl_tensor *value = project(nn, name, x, "wv", "bv", options);
+    hl_tensor *query = project(nn, name, x, 'q', options->heads, options);
+    hl_tensor *key = project(nn, name, x, 'k', options->kv_heads, options);
+    hl_tensor *value = project(nn, name, x, 'v', options->kv_heads, options);
     return attend(nn, query, key, value, options);
 }
 

@@ -45,8 +45,9 @@ HL_PUBLIC hl_tensor *hl_nn_dropout(const hl_nn *nn, hl_tensor *x, float rate); /
 /* ---- the ladder. x is [batch, tokens, width]; every rung returns the same shape. ---- */
 
 typedef struct hl_attention_options {
-    size_t heads; /* 0: 1 */
-    size_t size;  /* of a head; 0: width / heads (must divide) */
+    size_t heads;    /* 0: 1 */
+    size_t size;     /* of a head; 0: width / heads (must divide) */
+    size_t kv_heads; /* of (c): key and value heads, which groups of heads share; 0: heads (must divide) */
     hl_mask mask;
     size_t window;
     hl_tensor *lengths;  /* HL_I32 [batch]; may be NULL */
@@ -57,7 +58,7 @@ typedef struct hl_attention_options {
 } hl_attention_options;
 
 /* (a) Weightless: scores are dot products of the vectors with themselves, softmax makes them weights, the weights
- * re-mix the vectors. No parameters; heads must be 0 or 1. */
+ * re-mix the vectors. No parameters; heads and kv_heads must be 0 or 1, in (b) too. */
 HL_PUBLIC hl_tensor *hl_nn_weightless_attention(const hl_nn *nn, hl_tensor *x, const hl_attention_options *options);
 
 /* (b) One head with trainable query, key and value matrices "<name>.wq/wk/wv" [width, 1, width], dimension unchanged.
@@ -68,8 +69,9 @@ HL_PUBLIC hl_tensor *hl_nn_single_head_attention(const hl_nn *nn, const char *na
 /* (c) Several heads side by side, each with its own matrices "<name>.wq/wk/wv" [width, heads, size] (size = width in
  * the original formulation, width / heads by default), concat, and a dense "<name>.wo" [heads * size, width] that
  * brings the width back (Vaswani et al. 2017, section 3.2.2). Bias vectors, in (b) too: "<name>.bq/bk/bv" [heads,
- * size],
- * "<name>.bo" [width], zero at first. */
+ * size], "<name>.bo" [width], zero at first. With fewer kv_heads than heads (grouped queries, Ainslie et al. 2023),
+ * "<name>.wk/wv" are [width, kv_heads, size], "<name>.bk/bv" [kv_heads, size], and head h uses key and value head
+ * h / (heads / kv_heads). */
 HL_PUBLIC hl_tensor *hl_nn_multi_head_attention(const hl_nn *nn, const char *name, hl_tensor *x,
                                                 const hl_attention_options *options);
 

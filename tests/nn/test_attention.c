@@ -151,6 +151,60 @@ START_TEST(HeadsShareTheWidthByDefault) {
 }
 END_TEST
 
+START_TEST(HeadsMayShareKeysAndValues) {
+    size_t kv_heads[] = {1, 3, 6};
+    for (size_t i = 0; i < 3; i++) {
+        kit used = kit_open();
+        hl_attention_options options = {.heads = 6, .size = 4, .kv_heads = kv_heads[i]};
+        hl_tensor *y = hl_nn_multi_head_attention(&used.nn, "m", kit_input(&used), &options);
+        hl_program *program = kit_program(&used, &y, 1);
+        ck_assert_uint_eq(hl_state_count(used.state), 8);
+        kit_expect_shape(&used, "m.wq", HL_SHAPE(K, 6, 4));
+        kit_expect_shape(&used, "m.wk", HL_SHAPE(K, kv_heads[i], 4));
+        kit_expect_shape(&used, "m.wv", HL_SHAPE(K, kv_heads[i], 4));
+        kit_expect_shape(&used, "m.bq", HL_SHAPE(6, 4));
+        kit_expect_shape(&used, "m.bk", HL_SHAPE(kv_heads[i], 4));
+        kit_expect_shape(&used, "m.bv", HL_SHAPE(kv_heads[i], 4));
+        kit_expect_shape(&used, "m.wo", HL_SHAPE(24, K));
+        hl_program_destroy(program);
+        kit_close(&used);
+    }
+}
+END_TEST
+
+/* The output of a layer of HEADS heads, kv_heads of them with keys and values. Those of head h are two features of x,
+ * from h / (HEADS / HKV) * 2 on: matrices of zeros and ones round nothing. */
+enum { HEADS = 4, HKV = 2 };
+
+static void shared_output(size_t kv_heads, float y[KIT_ELEMENTS]) {
+    kit used = kit_open();
+    hl_tensor *x = kit_input(&used);
+    hl_attention_options options = {.heads = HEADS, .size = 2, .kv_heads = kv_heads, .mask = HL_MASK_CAUSAL};
+    hl_tensor *made = hl_nn_multi_head_attention(&used.nn, "m", x, &options);
+    hl_program *program = kit_program(&used, &made, 1);
+    float w[K * HEADS * 2] = {0}, values[KIT_ELEMENTS];
+    for (size_t h = 0; h < kv_heads; h++)
+        for (size_t d = 0; d < 2; d++) w[((h * HKV / kv_heads * 2 + d) * kv_heads + h) * 2 + d] = 1;
+    ck_assert_int_eq(hl_state_write(used.state, "m.wk", w, K * kv_heads * 2 * sizeof w[0]), HL_OK);
+    ck_assert_int_eq(hl_state_write(used.state, "m.wv", w, K * kv_heads * 2 * sizeof w[0]), HL_OK);
+    kit_values(values, KIT_ELEMENTS, 5);
+    kit_write(program, x, values, sizeof values);
+    kit_run(program);
+    kit_read(program, made, y, sizeof values);
+    hl_program_destroy(program);
+    kit_close(&used);
+}
+
+START_TEST(SharedHeadsAreThoseOfEachGroup) {
+    float shared[KIT_ELEMENTS], apart[KIT_ELEMENTS];
+    shared_output(HKV, shared);
+    shared_output(HEADS, apart);
+    ck_assert_mem_eq(shared, apart, sizeof shared);
+    shared_output(1, shared); /* all heads use the first two features */
+    ck_assert_mem_ne(shared, apart, sizeof shared);
+}
+END_TEST
+
 START_TEST(CausalMaskHidesWhatComesLater) {
     kit used = kit_open();
     hl_tensor *x = kit_input(&used);
@@ -213,6 +267,12 @@ START_TEST(EachRungTrains) {
     hl_attention_options options = {.heads = 3, .size = K};
     kit_train(&used, x, hl_nn_multi_head_attention(&used.nn, "m", x, &options));
     kit_close(&used);
+
+    used = kit_open();
+    x = kit_input(&used);
+    options.kv_heads = 1;
+    kit_train(&used, x, hl_nn_multi_head_attention(&used.nn, "m", x, &options));
+    kit_close(&used);
 }
 END_TEST
 
@@ -232,6 +292,19 @@ START_TEST(WrongOptionsAreRefusedInWords) {
     ck_assert_ptr_null(
         hl_nn_multi_head_attention(&used.nn, "m", kit_input(&used), &(hl_attention_options){.heads = 4}));
     kit_expect_error(&used, HL_SHAPE_MISMATCH, "multi-head attention 'm': 4 heads do not divide the width 6");
+    kit_close(&used);
+
+    used = kit_open();
+    hl_attention_options uneven = {.heads = 3, .kv_heads = 2};
+    ck_assert_ptr_null(hl_nn_multi_head_attention(&used.nn, "m", kit_input(&used), &uneven));
+    kit_expect_error(&used, HL_SHAPE_MISMATCH,
+                     "multi-head attention 'm': 2 key and value heads do not divide the 3 heads");
+    kit_close(&used);
+
+    used = kit_open();
+    ck_assert_ptr_null(
+        hl_nn_single_head_attention(&used.nn, "s", kit_input(&used), &(hl_attention_options){.kv_heads = 2}));
+    kit_expect_error(&used, HL_INVALID_ARGUMENT, "single-head attention 's': has one key and value head, not 2");
     kit_close(&used);
 
     used = kit_open();
@@ -257,6 +330,7 @@ int main(void) {
                      TESTS(WeightlessIsSoftmaxOfDotProductsTimesTheVectors, WeightsAreThoseBeforeDropout,
                            SingleHeadHasThreeSquareMatrices, SingleHeadWithUnitMatricesIsWeightless,
                            HeadsOfTheFullWidthHaveSquareMatrices, HeadsShareTheWidthByDefault,
-                           CausalMaskHidesWhatComesLater, KeysBeyondTheLengthAreHidden, EachRungTrains,
-                           WrongOptionsAreRefusedInWords, WeightsAreLeftAloneOnError));
+                           HeadsMayShareKeysAndValues, SharedHeadsAreThoseOfEachGroup, CausalMaskHidesWhatComesLater,
+                           KeysBeyondTheLengthAreHidden, EachRungTrains, WrongOptionsAreRefusedInWords,
+                           WeightsAreLeftAloneOnError));
 }
