@@ -4,8 +4,7 @@
  */
 #include "bench/attention_subject.h"
 
-#include "bench/check.h"
-#include "tests/bench/kit.h"
+#include "tests/bench/subject_kit.h"
 
 START_TEST(TwoProductsForwardAndFiveBackward) {
     attention_shape shape = {.batch = 3, .heads = 5, .tokens = 4, .head_size = 7};
@@ -22,16 +21,6 @@ START_TEST(TwoProductsForwardAndFiveBackward) {
 }
 END_TEST
 
-static bench_errors errors_of(const attention_shape *shape, size_t workers) {
-    bench_subject subject = attention_subject(shape);
-    bench_work work;
-    bench_errors errors;
-    ck_assert(bench_work_create(&subject, &(hl_runtime_options){.workers = workers}, &work));
-    ck_assert(bench_check(&work, &errors));
-    bench_work_destroy(&work);
-    return errors;
-}
-
 START_TEST(TheProgramAgreesWithTheOracle) {
     static const attention_shape shapes[] = {{1, 1, 1, 1, {0}, 0},
                                              {1, 1, 2, 1, {0}, 0},
@@ -40,11 +29,8 @@ START_TEST(TheProgramAgreesWithTheOracle) {
                                              {1, 2, 150, 16, {HL_MASK_CAUSAL, 0}, 0.5},
                                              {1, 2, 90, 16, {HL_MASK_WINDOW, 7}, 0.1},
                                              {2, 1, 90, 64, {HL_MASK_CAUSAL_WINDOW, 20}, 0.9}};
-    for (size_t i = 0; i < sizeof shapes / sizeof shapes[0]; i++) {
-        bench_errors errors = errors_of(&shapes[i], 1 + i % 3);
-        ck_assert_msg(errors.forward <= 1 && errors.gradient <= 1, "shape %zu: %g %g", i, errors.forward,
-                      errors.gradient);
-    }
+    for (size_t i = 0; i < sizeof shapes / sizeof shapes[0]; i++)
+        check_agreement(attention_subject(&shapes[i]), 1 + i % 3);
 }
 END_TEST
 
@@ -56,14 +42,8 @@ START_TEST(AnotherMaskIsFound) {
     others[1].mask = (bench_mask){HL_MASK_WINDOW, 11};
     others[2].dropout = 0.1;
     for (size_t i = 0; i < 3; i++) {
-        bench_subject subject = attention_subject(&shape);
-        bench_work work;
-        bench_errors errors;
-        ck_assert(bench_work_create(&subject, &(hl_runtime_options){.workers = 1}, &work));
-        subject.context = &others[i];
-        ck_assert(bench_check(&work, &errors));
+        bench_errors errors = errors_beside(attention_subject(&shape), &others[i], 1);
         ck_assert(errors.forward > 1 && errors.gradient > 1);
-        bench_work_destroy(&work);
     }
 }
 END_TEST

@@ -3,8 +3,7 @@
  * The attention block as a subject: its shapes, its operations, and that it is right. */
 #include "bench/block_subject.h"
 
-#include "bench/check.h"
-#include "tests/bench/kit.h"
+#include "tests/bench/subject_kit.h"
 
 START_TEST(OperationsAreCountedByWhatTheMaskLeaves) {
     block_shape shape = {.batch = 3, .tokens = 4, .width = 10, .heads = 5};
@@ -41,16 +40,7 @@ START_TEST(TheProgramAgreesWithTheOracle) {
                                          {2, 7, 12, 3, {HL_MASK_CAUSAL, 0}},
                                          {1, 33, 32, 4, {HL_MASK_WINDOW, 5}},
                                          {3, 20, 24, 2, {HL_MASK_CAUSAL_WINDOW, 4}}};
-    for (size_t i = 0; i < sizeof shapes / sizeof shapes[0]; i++) {
-        bench_subject subject = block_subject(&shapes[i]);
-        bench_work work;
-        bench_errors errors;
-        ck_assert(bench_work_create(&subject, &(hl_runtime_options){.workers = 2}, &work));
-        ck_assert(bench_check(&work, &errors));
-        ck_assert_msg(errors.forward <= 1 && errors.gradient <= 1, "shape %zu: %g %g", i, errors.forward,
-                      errors.gradient);
-        bench_work_destroy(&work);
-    }
+    for (size_t i = 0; i < sizeof shapes / sizeof shapes[0]; i++) check_agreement(block_subject(&shapes[i]), 2);
 }
 END_TEST
 
