@@ -9,6 +9,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "headloom/nn.h"
 #include "nn/refuse.h"
 
 #define TWO_TO_MINUS_32 0x1p-32
