@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
  * The same bits: losses, gradients, weights and moments of the model of two blocks, trained with dropout, do not depend
- * on the number of workers, on the policy, on the order of stealing, or on whether somebody looks at the attention. */
+ * on the number of workers, on the policy, on the order of stealing, or on whether somebody looks at the attention; nor
+ * do the gradients of keys and values that heads share. */
 #include <math.h>
 
 #include "tests/graph/training.h"
@@ -101,6 +102,40 @@ START_TEST(SgdWithMomentumGivesTheSameBitsForAnyWorkersPolicyAndSeed) {
 }
 END_TEST
 
+/* Three heads to each key and value, whose gradients several tiles add to, one behind the other. */
+START_TEST(GroupsOfHeadsGiveTheSameBits) {
+    enum { B = 2, H = 6, HK = 2, T = 150, D = 8, N = B * (2 * H + 2 * HK) * T * D };
+    static float data[B * H * T * D], first[N], made[N];
+    hl_graph *g = kit_graph();
+    hl_tensor *q = hl_input(g, "q", HL_F32, HL_SHAPE(B, H, T, D)), *k = hl_input(g, "k", HL_F32, HL_SHAPE(B, HK, T, D));
+    hl_tensor *v = hl_input(g, "v", HL_F32, HL_SHAPE(B, HK, T, D));
+    hl_tensor *p = hl_softmax(g, hl_score(g, q, k, &(hl_score_options){.mask = HL_MASK_CAUSAL}));
+    hl_tensor *y = hl_weight(g, hl_dropout(g, p, 0.2f, 3), v), *loss = hl_sum(g, hl_multiply(g, y, y), 0, false);
+    hl_tensor *outputs[] = {y, hl_gradient(g, loss, q), hl_gradient(g, loss, k), hl_gradient(g, loss, v)};
+    hl_tensor *inputs[] = {q, k, v};
+    for (size_t i = 0; i < (TRAINING_SANITIZED ? 4 : KIT_COUNT(settings)); i++) {
+        hl_runtime *runtime = kit_runtime_of(&settings[i]);
+        hl_state *state = kit_state();
+        hl_program *program = kit_program(runtime, g, state, outputs, 4);
+        for (size_t input = 0; input < 3; input++) {
+            kit_fill(data, B * H * T * D, input + 1);
+            kit_write(program, inputs[input], data, training_bytes(inputs[input]));
+        }
+        for (size_t run = 0; run < 4; run++) {
+            float *to = i + run == 0 ? first : made;
+            kit_run(program);
+            for (size_t o = 0; o < 4; to += training_bytes(outputs[o++]) / sizeof *to)
+                kit_read(program, outputs[o], to, training_bytes(outputs[o]));
+            if (i + run > 0) ck_assert_mem_eq(first, made, sizeof first);
+        }
+        hl_program_destroy(program);
+        hl_state_destroy(state);
+        hl_runtime_destroy(runtime);
+    }
+    hl_graph_destroy(g);
+}
+END_TEST
+
 /* Every row that a query sees sums to one, to half a unit for each key and the exponentials' few units; keys behind it
  * and keys beyond the length weigh nothing. */
 static void assert_attention(const float *p, const int32_t *lengths) {
@@ -161,6 +196,6 @@ END_TEST
 int main(void) {
     return run_tests("graph/program bits",
                      TESTS(AdamwGivesTheSameBitsForAnyWorkersPolicyAndSeed,
-                           SgdWithMomentumGivesTheSameBitsForAnyWorkersPolicyAndSeed,
+                           SgdWithMomentumGivesTheSameBitsForAnyWorkersPolicyAndSeed, GroupsOfHeadsGiveTheSameBits,
                            LookingAtTheAttentionChangesNoBitOfTheTraining, TwoRunsFromTheSameWeightsGiveTheSameBits));
 }
