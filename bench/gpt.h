@@ -58,6 +58,6 @@ bool gpt_oracle(const gpt_sizes *sizes, hl_state *state, const int32_t *words, s
 
 /* The worst error of a program's logits [n, vocabulary] beside the oracle's, as a fraction of what rounding may make:
  * infinity for what is no number. */
-double gpt_worst_error(const gpt_sizes *sizes, const float *logits, const double *oracle, size_t n);
+double gpt_worst_error(const gpt_sizes *sizes, const float *logits, const double *expected, size_t n);
 
 #endif
