@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
  * hl-bench attention: attention alone, forward and backward. */
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "bench/attention_subject.h"
@@ -9,6 +10,11 @@
 
 static bool agree(const void *context, char *words, size_t size) {
     const attention_shape *shape = context;
+    size_t kv_heads = attention_kv_heads(shape);
+    if (shape->heads % kv_heads != 0) {
+        snprintf(words, size, "%zu key and value heads do not divide the %zu heads", kv_heads, shape->heads);
+        return false;
+    }
     return bench_mask_agrees(&shape->mask, words, size);
 }
 
@@ -18,6 +24,7 @@ int bench_attention(int argc, char **argv) {
     const bench_option own[] = {
         BENCH_SIZE_OPTION("batch", &shape.batch, "sequences"),
         BENCH_SIZE_OPTION("heads", &shape.heads, "heads"),
+        BENCH_SIZE_OPTION("kv-heads", &shape.kv_heads, "key and value heads, which heads share (default: heads)"),
         BENCH_SIZE_OPTION("tokens", &shape.tokens, "queries, and keys"),
         BENCH_SIZE_OPTION("head-size", &shape.head_size, "features of a query, a key and a value"),
         BENCH_MASK_OPTION(&shape.mask),
@@ -36,6 +43,7 @@ int bench_attention(int argc, char **argv) {
         .agree = agree,
         .context = &shape};
     if (!bench_options_parse(&line, argc, argv)) return EXIT_FAILURE;
+    shape.kv_heads = attention_kv_heads(&shape); /* for the report */
     bench_subject subject = attention_subject(&shape);
     return bench_speed(&subject, &line);
 }

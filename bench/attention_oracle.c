@@ -24,7 +24,9 @@ bool attention_oracle_row(const bench_subject *subject, double *const part[], si
     const attention_shape *shape = subject->context;
     size_t T = shape->tokens, D = shape->head_size, plane = row / T, t = row % T;
     const double *q = part[ATTENTION_Q] + row * D;
-    const double *k = part[ATTENTION_K] + plane * T * D, *v = part[ATTENTION_V] + plane * T * D;
+    size_t H = shape->heads, kv_heads = attention_kv_heads(shape);
+    size_t kv_plane = plane / H * kv_heads + plane % H / (H / kv_heads);
+    const double *k = part[ATTENTION_K] + kv_plane * T * D, *v = part[ATTENTION_V] + kv_plane * T * D;
     double *p = calloc(T, sizeof p[0]);
     if (!p) return false;
     for (size_t j = 0; j < T; j++)

@@ -35,10 +35,12 @@ bench_subject attention_subject(const attention_shape *shape) {
                              .forward_rows = 64,
                              .gradient_rows = 16,
                              .unit = rounding(shape)};
-    for (int i = 0; i < ATTENTION_N_PARTS; i++) /* of variance 1, and so are the scores */
+    for (int i = 0; i < ATTENTION_N_PARTS; i++) { /* of variance 1, and so are the scores */
+        size_t heads = i == ATTENTION_Q ? shape->heads : attention_kv_heads(shape);
         subject.part[i] = (bench_part){.name = names[i],
-                                       .shape = HL_SHAPE(shape->batch, shape->heads, shape->tokens, shape->head_size),
+                                       .shape = HL_SHAPE(shape->batch, heads, shape->tokens, shape->head_size),
                                        .deviation = 1,
                                        .input = true};
+    }
     return subject;
 }

@@ -11,8 +11,13 @@
 typedef struct attention_shape {
     size_t batch, heads, tokens, head_size;
     bench_mask mask;
-    double dropout; /* rate, on the weights */
+    double dropout;  /* rate, on the weights */
+    size_t kv_heads; /* of keys and values; 0: heads */
 } attention_shape;
+
+static inline size_t attention_kv_heads(const attention_shape *shape) {
+    return shape->kv_heads ? shape->kv_heads : shape->heads;
+}
 
 enum { ATTENTION_Q, ATTENTION_K, ATTENTION_V, ATTENTION_N_PARTS };
 

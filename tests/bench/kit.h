@@ -16,7 +16,7 @@
 
 #include "tests/support/suite.h"
 
-#define MOST_WORDS 24
+#define MOST_WORDS 32
 #define WORDS(...) ((const char *const[]){__VA_ARGS__, NULL})
 
 typedef struct bench_run {

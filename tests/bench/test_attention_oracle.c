@@ -55,6 +55,26 @@ START_TEST(EachPlaneHasItsOwnKeys) {
 }
 END_TEST
 
+/* As above, with keys for two of four heads in each of two sequences: heads 0 and 1 use the first. */
+START_TEST(HeadsOfAGroupHaveTheSameKeys) {
+    enum { SHARED = 4, PLANES = 8, T = 2, D = 1 };
+    double q[PLANES * T], k[SHARED * T], v[SHARED * T], *part[] = {q, k, v};
+    for (size_t i = 0; i < PLANES * T; i++) q[i] = 1;
+    for (size_t i = 0; i < SHARED * T; i++) {
+        k[i] = i % T == 1 ? log((double)(i / T + 2)) : 0;
+        v[i] = i % T == 1 ? -1 : 0;
+    }
+    attention_shape shape = {.batch = 2, .heads = 4, .tokens = T, .head_size = D, .kv_heads = 2};
+    bench_subject subject = attention_subject(&shape);
+    static const double used[PLANES] = {0, 0, 1, 1, 2, 2, 3, 3};
+    for (size_t row = 0; row < PLANES * T; row++) {
+        double o, magnitude, n = used[row / T] + 2;
+        ck_assert(attention_oracle_row(&subject, part, row, &o, &magnitude));
+        ck_assert_double_eq_tol(o, -n / (n + 1), 1e-14);
+    }
+}
+END_TEST
+
 /* Equal keys give equal weights; one-hot values then show the factors, which hl_dropout gives on ones at the same place
  * of a graph: behind two other nodes. */
 START_TEST(DropoutIsThatOfTheThirdNode) {
@@ -97,6 +117,6 @@ START_TEST(DropoutIsThatOfTheThirdNode) {
 END_TEST
 
 int main(void) {
-    return run_tests("attention_oracle",
-                     TESTS(WeightsAreThoseWorkedOutByHand, EachPlaneHasItsOwnKeys, DropoutIsThatOfTheThirdNode));
+    return run_tests("attention_oracle", TESTS(WeightsAreThoseWorkedOutByHand, EachPlaneHasItsOwnKeys,
+                                               HeadsOfAGroupHaveTheSameKeys, DropoutIsThatOfTheThirdNode));
 }
