@@ -151,27 +151,44 @@ static inline float hl__max_lanes(hl__floats v) {
 
 /* ---- functions ---- */
 
-/* x = n ln 2 + r with |r| <= ln 2 / 2; ln 2 in two parts, of which the first times n is exact. exp r = 1 + r + r^2
- * q(r); 2^n in two factors, since 2^128 and 2^-150 are no floats. Below -104 everything rounds to zero; those lanes
- * (masked scores, mostly) are kept away from the subnormal products, which some processors take 100 cycles for. */
-static inline hl__floats hl__exp(hl__floats x) {
-    hl__ints zero = x < -104.0f;
-    hl__floats y = hl__select(x > 89.0f, hl__splat(89.0f), (hl__floats)(~zero & (hl__ints)x));
+/* x = n ln 2 + r with |r| <= ln 2 / 2; ln 2 in two parts, of which the first times n is exact. */
+static inline hl__floats hl__exp_reduce(hl__floats x, hl__floats *n, hl__floats *shifted) {
     const hl__floats round = hl__splat(0x1.8p23f); /* adding it leaves the nearest integer in the low bits */
-    hl__floats shifted = hl__fma(y, hl__splat(0x1.715476p+0f), round);
-    hl__floats n = shifted - round;
-    hl__ints whole = (hl__ints)shifted - (hl__ints)round, half = whole >> 1;
-    hl__floats r = hl__fma(n, hl__splat(-0x1.63p-1f), y);
-    r = hl__fma(n, hl__splat(0x1.bd0106p-13f), r);
+    *shifted = hl__fma(x, hl__splat(0x1.715476p+0f), round);
+    *n = *shifted - round;
+    return hl__fma(*n, hl__splat(0x1.bd0106p-13f), hl__fma(*n, hl__splat(-0x1.63p-1f), x));
+}
+
+/* exp r = 1 + r + r^2 q(r) */
+static inline hl__floats hl__exp_reduced(hl__floats r) {
     hl__floats q = hl__splat(0x1.6d117cp-10f);
     q = hl__fma(q, r, hl__splat(0x1.120be2p-7f));
     q = hl__fma(q, r, hl__splat(0x1.555518p-5f));
     q = hl__fma(q, r, hl__splat(0x1.5554dcp-3f));
     q = hl__fma(q, r, hl__splat(0.5f));
-    hl__floats e = hl__fma(q * r, r, r) + 1.0f;
+    return hl__fma(q * r, r, r) + 1.0f;
+}
+
+#if defined(__AVX512F__)
+/* One instruction multiplies by 2^n, for any n, with one rounding. Clamped, so that infinities have a remainder: both
+ * ends lie beyond what rounds to 0 and to infinity. NaN passes: the second operand is taken then. */
+static inline hl__floats hl__exp(hl__floats x) {
+    hl__floats n, shifted, y = hl__smaller(hl__splat(100.0f), hl__larger(hl__splat(-110.0f), x));
+    hl__floats e = hl__exp_reduced(hl__exp_reduce(y, &n, &shifted));
+    return (hl__floats)_mm512_scalef_ps((__m512)e, (__m512)n);
+}
+#else
+/* 2^n in two factors, since 2^128 and 2^-150 are no floats. Below -104 everything rounds to zero; those lanes (masked
+ * scores, mostly) are kept away from the subnormal products, which some processors take 100 cycles for. */
+static inline hl__floats hl__exp(hl__floats x) {
+    hl__ints zero = x < -104.0f;
+    hl__floats n, shifted, y = hl__select(x > 89.0f, hl__splat(89.0f), (hl__floats)(~zero & (hl__ints)x));
+    hl__floats e = hl__exp_reduced(hl__exp_reduce(y, &n, &shifted));
+    hl__ints whole = (hl__ints)shifted - (hl__ints)hl__splat(0x1.8p23f), half = whole >> 1;
     e = e * (hl__floats)((half + 127) << 23) * (hl__floats)((whole - half + 127) << 23);
     return (hl__floats)(~zero & (hl__ints)e);
 }
+#endif
 
 /* x = 2^n (1 + f) with 1 + f between sqrt(1/2) and sqrt(2); log(1 + f) = f - f^2 / 2 + f^3 q(f). */
 static inline hl__floats hl__log(hl__floats x) {
