@@ -23,7 +23,7 @@
 #include "ops/score_tiles.h"
 #include "ops/vector.h"
 
-#define MOST_QUERIES 128
+#define MOST_QUERIES 256
 #define MOST_KEYS 256 /* of a piece */
 
 enum forward_operand { Q, K, V, BIAS, LENGTHS, STEP, O, L };

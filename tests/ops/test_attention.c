@@ -112,7 +112,7 @@ START_TEST(AnyLengthAcrossTheLimitsOfBlocks) {
 END_TEST
 
 START_TEST(ManyHeadsTakeWholeBlocks) {
-    extents shapes[] = {{2, 4, 128, 256, 8, 8}, {1, 8, 129, 290, 5, 4}, {3, 3, 200, 70, 4, 6}};
+    extents shapes[] = {{2, 4, 256, 256, 8, 8}, {1, 8, 270, 290, 3, 2}, {3, 3, 200, 70, 4, 6}};
     for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++) {
         op_case c = case_of(shapes[i], &plain, 1, false, 1);
         c.min_tiles = 8;
