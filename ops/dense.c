@@ -43,7 +43,7 @@ static hl_status infer(hl_inference *i) {
     hl_shape y = config->heads ? HL_SHAPE(x->extent[0], x->extent[2], N) : *x;
     y.extent[y.rank - 1] = N;
     i->output[0] = y;
-    i->output[1] = config->activation == HL_ACTIVATION_GELU ? y : HL_SCALAR;
+    i->output[1] = config->activation == HL_ACTIVATION_GELU ? y : HL_SHAPE(1); /* else no tile touches it */
     i->temp[0] = y;
     return HL_OK;
 }

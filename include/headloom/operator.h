@@ -89,7 +89,7 @@ typedef struct hl_pass {
 
     /* The box of each operand that this tile touches, reads first, then writes. boxes[] comes in as whole operands;
      * narrow it. NULL: every tile touches whole operands. A box with begin == end on some axis touches nothing (an
-     * operand that is named for its shape alone). */
+     * operand that is named for its shape alone); a scalar has no axis, so every tile touches it. */
     void (*access)(const hl_call *call, const hl_tile *tile, hl_box *boxes);
 
     /* Cost of one tile; NULL: the bytes of its boxes and no flops. */

@@ -452,6 +452,35 @@ bool __wrap_hl__grow(void *array, size_t *capacity, size_t used, size_t needed, 
     return __real_hl__grow(array, capacity, used, needed, size);
 }
 
+/* Operators whose forward tiles write apart, fused as a program fuses them: none waits for another. */
+START_TEST(TilesOfOneOperatorRunAtOnce) {
+    for (int i = 0; i < 8; i++) {
+        hl_graph *g = kit_graph();
+        hl_tensor *x = hl_input(g, "x", HL_F32, HL_SHAPE(2, 150, 64)), *w = kit_param(g, "w", HL_SHAPE(64, 700));
+        hl_tensor *heads = hl_input(g, "heads", HL_F32, HL_SHAPE(2, 8, 150, 8)), *y = NULL;
+        hl_tensor *turned = hl_transpose(g, kit_param(g, "turned", HL_SHAPE(700, 64)), (size_t[]){1, 0});
+        switch (i) {
+        case 0: y = hl_dense(g, x, w, NULL); break;
+        case 1: y = hl_relu(g, hl_dense(g, x, w, NULL)); break;
+        case 2: y = hl_gelu(g, hl_dense(g, x, w, kit_param(g, "b", HL_SHAPE(700)))); break;
+        case 3: y = hl_dense(g, x, turned, NULL); break;
+        case 4: y = hl_project(g, x, kit_param(g, "p", HL_SHAPE(64, 8, 16)), NULL); break;
+        case 5: y = hl_weight(g, hl_softmax(g, hl_score(g, heads, heads, NULL)), heads); break;
+        case 6: y = hl_layer_norm(g, x, kit_param(g, "gain", HL_SHAPE(64)), NULL, 0); break;
+        default: y = hl_dense(g, hl_concat(g, heads), w, NULL); break;
+        }
+        linked l;
+        linked_make(&l, g, &y, 1, 1);
+        ck_assert_uint_eq(l.ir.n_calls, 1);
+        ck_assert_uint_ge(l.tasks.n_tasks, 8);
+        for (size_t t = 0; t < l.tasks.n_tasks; t++)
+            ck_assert_msg(l.tasks.tasks[t].n_predecessors == 0, "case %d: tile %zu waits", i, t);
+        linked_clear(&l);
+        hl_graph_destroy(g);
+    }
+}
+END_TEST
+
 START_TEST(WithoutMemoryLinkingFailsInWordsAndLeavesNothing) {
     hl_tensor *outputs[3];
     size_t n, limit = 0;
@@ -481,5 +510,5 @@ int main(void) {
                            TasksAreTheTilesInSerialOrderAndJoins, LevelsRiseAlongEdgesAndFromCallToCall,
                            ReadersOfWhatSeveralWroteWaitForOneJoin, WritersOfWhatSeveralReadWaitForOneJoin,
                            EdgesStayInProportionToTasks, BuffersThatNobodyTouchesHandOnTheOrder,
-                           WithoutMemoryLinkingFailsInWordsAndLeavesNothing));
+                           TilesOfOneOperatorRunAtOnce, WithoutMemoryLinkingFailsInWordsAndLeavesNothing));
 }
