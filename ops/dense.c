@@ -43,7 +43,7 @@ static hl_status infer(hl_inference *i) {
     hl_shape y = config->heads ? HL_SHAPE(x->extent[0], x->extent[2], N) : *x;
     y.extent[y.rank - 1] = N;
     i->output[0] = y;
-    i->output[1] = config->activation == HL_ACTIVATION_GELU ? y : HL_SHAPE(1); /* else no tile touches it */
+    i->output[1] = config->activation == HL_ACTIVATION_GELU ? y : HL_SHAPE(1); /* else only the first tile touches it */
     i->temp[0] = y;
     return HL_OK;
 }
@@ -77,12 +77,19 @@ static void finish_tile(const hl_call *call, const hl__tokens *y, const hl__toke
     }
 }
 
+/* The first tile, where z is not saved: it fills what is there in its place. */
+static bool keeps_nothing(const hl_call *call, const hl_tile *tile) {
+    return config_of(call)->activation != HL_ACTIVATION_GELU && hl_view_present(&call->operand[FZ]) &&
+           tile->index[0] == 0 && tile->index[1] == 0;
+}
+
 static void forward_kernel(const hl_call *call, const hl_tile *tile) {
     const hl__product_plan *plan = call->plan;
     hl__product_tile at = hl__product_at(plan, tile);
     hl__product_run(plan, &at, tile->scratch, hl__f32(&call->operand[FX]), hl__f32(&call->operand[FW]),
                     hl__f32(&call->operand[FY]));
     finish_tile(call, hl__product_y(plan), &at.tokens, at.columns);
+    if (keeps_nothing(call, tile)) *hl__f32(&call->operand[FZ]) = 0;
 }
 
 /* ---- backward: dz = dy act'(z);  dx = dz w^T;  dw = x^T dz;  dbias = sum_t dz ---- */
@@ -154,7 +161,8 @@ static void forward_access(const hl_call *call, const hl_tile *tile, hl_box *box
     box_weights(call, at.columns, true, &boxes[FW]);
     boxes[FBIAS].begin[0] = at.columns.begin;
     boxes[FBIAS].end[0] = at.columns.end;
-    boxes[FZ] = config_of(call)->activation == HL_ACTIVATION_GELU ? boxes[FY] : hl__box_empty();
+    if (config_of(call)->activation == HL_ACTIVATION_GELU) boxes[FZ] = boxes[FY];
+    else if (!keeps_nothing(call, tile)) boxes[FZ] = hl__box_empty();
 }
 
 static void dz_grid(const hl_call *call, hl_grid *grid) {
