@@ -9,27 +9,16 @@
 static const float FORMS_DROPOUT = 0.3f;
 static const float DROPOUT = 0.2f;
 
-const char *ner_rung_sign(ner_rung rung) {
-    switch (rung) {
-#define NER_RUNG_SIGN(name, sign, text) \
-    case NER_RUNG_##name: return sign;
-        NER_RUNG_LIST(NER_RUNG_SIGN)
-#undef NER_RUNG_SIGN
-    case NER_RUNGS: break;
-    }
-    return "?";
-}
+static const struct {
+    const char *sign, *text;
+} rungs[NER_RUNGS] = {
+#define NER_RUNG_WORDS(name, sign, text) {sign, text},
+    NER_RUNG_LIST(NER_RUNG_WORDS)
+#undef NER_RUNG_WORDS
+};
 
-const char *ner_rung_text(ner_rung rung) {
-    switch (rung) {
-#define NER_RUNG_TEXT(name, sign, text) \
-    case NER_RUNG_##name: return text;
-        NER_RUNG_LIST(NER_RUNG_TEXT)
-#undef NER_RUNG_TEXT
-    case NER_RUNGS: break;
-    }
-    return "?";
-}
+const char *ner_rung_sign(ner_rung rung) { return rung < NER_RUNGS ? rungs[rung].sign : "?"; }
+const char *ner_rung_text(ner_rung rung) { return rung < NER_RUNGS ? rungs[rung].text : "?"; }
 
 ner_rung ner_rung_of(const char *sign) {
     for (ner_rung rung = NER_RUNG_NONE; rung < NER_RUNGS; rung++) {
