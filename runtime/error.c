@@ -6,6 +6,8 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+#include "runtime/atomic.h"
+
 hl_status hl__error_set(hl__error *error, hl_status status, const char *format, ...) {
     va_list arguments;
     va_start(arguments, format);
@@ -13,13 +15,13 @@ hl_status hl__error_set(hl__error *error, hl_status status, const char *format, 
     char *words = error->words[error->n_written++ % HL__ERROR_BUFFERS];
     vsnprintf(words, HL__ERROR_BYTES, format, arguments);
     /* release: who reads the pointer reads the words. */
-    atomic_store_explicit(&error->last, words, memory_order_release);
+    hl__atomic_store(error_set, &error->last, words, release);
     pthread_mutex_unlock(&error->mutex);
     va_end(arguments);
     return status;
 }
 
 const char *hl__error_words(const hl__error *error) {
-    const char *words = atomic_load_explicit(&error->last, memory_order_acquire); /* pairs with the release above */
+    const char *words = hl__atomic_load(error_words, &error->last, acquire); /* pairs with the release above */
     return words ? words : "";
 }

@@ -9,9 +9,9 @@
  * part in a run, nor leave it: those that sleep are woken as tasks turn up, and idle ones look at deques only, never at
  * the graph, which may be gone. */
 #include <stdalign.h>
-#include <stdatomic.h>
 #include <stdint.h>
 
+#include "runtime/atomic.h"
 #include "runtime/memory.h"
 #include "runtime/policy.h"
 #include "runtime/pool.h"
@@ -49,9 +49,9 @@ static void submit(hl_runtime *runtime) {
     dataflow_state *state = runtime->policy_state;
     const hl__task_graph *graph = runtime->graph;
     /* relaxed: published by roots_left. */
-    atomic_store_explicit(&state->n_unfinished, graph->n_tasks, memory_order_relaxed);
+    hl__atomic_store(flow_unfinished, &state->n_unfinished, graph->n_tasks, relaxed);
     /* seq_cst: publishes the run, and comes before the look for sleepers. */
-    atomic_store_explicit(&state->roots_left, graph->n_roots, memory_order_seq_cst);
+    hl__atomic_store(flow_submit, &state->roots_left, graph->n_roots, seq_cst);
     hl__wake_anywhere(runtime, 0, graph->n_roots < WOKEN_BY_CALLER ? graph->n_roots : WOKEN_BY_CALLER);
 }
 
@@ -62,7 +62,7 @@ static void submit(hl_runtime *runtime) {
 static void wake_for(hl__worker *worker, size_t n) {
     hl_runtime *runtime = worker->runtime;
     /* seq_cst: after the pushes. */
-    if (atomic_load_explicit(&runtime->n_parked, memory_order_seq_cst) == 0) return;
+    if (hl__atomic_load(flow_sleepers, &runtime->n_parked, seq_cst) == 0) return;
     n -= hl__wake_in_pool(runtime, worker->node, n);
     if (n == 0) return;
     /* Other nodes only take what leaves one behind. */
@@ -75,18 +75,17 @@ static bool take_any_root(hl__worker *worker, uint32_t *task) {
     hl_runtime *runtime = worker->runtime;
     dataflow_state *state = runtime->policy_state;
     /* relaxed: only a guess for the exchange. */
-    uint64_t left = atomic_load_explicit(&state->roots_left, memory_order_relaxed);
+    uint64_t left = hl__atomic_load(root_guess, &state->roots_left, relaxed);
     do {
         if (left == 0) return false;
         /* acquire on success: the run that submit published (reached through other takers, too, since exchanges
          * continue its release). seq_cst is not needed: whoever takes a root need not be seen. */
-    } while (!atomic_compare_exchange_weak_explicit(&state->roots_left, &left, left - 1, memory_order_acq_rel,
-                                                    memory_order_relaxed));
+    } while (!hl__atomic_exchange_if_weak(root_claim, &state->roots_left, &left, left - 1, acq_rel, relaxed));
     /* Only now: before, the graph could have been that of an earlier run. */
     const hl__task_graph *graph = runtime->graph;
     *task = graph->roots[graph->n_roots - left];
     /* relaxed: a sleeper that is missed costs time only, and has itself looked at roots_left before it slept. */
-    if (left > 1 && atomic_load_explicit(&runtime->n_parked, memory_order_relaxed) > 0)
+    if (left > 1 && hl__atomic_load(root_sleepers, &runtime->n_parked, relaxed) > 0)
         hl__wake_anywhere(runtime, worker->node, 1);
     return true;
 }
@@ -116,8 +115,7 @@ static void count_finished(hl__worker *worker) {
     size_t n = worker->n_finished;
     worker->n_finished = 0;
     /* acq_rel: the last worker sees what all others did, and hands it on to the caller. */
-    if (atomic_fetch_sub_explicit(&state->n_unfinished, n, memory_order_acq_rel) == n)
-        hl__run_finished(worker->runtime);
+    if (hl__atomic_fetch_sub(flow_finished, &state->n_unfinished, n, acq_rel) == n) hl__run_finished(worker->runtime);
 }
 
 /* Critical tasks first, near ones first; own background tasks before another node's critical ones, since fetching those
@@ -136,7 +134,7 @@ static bool ready(const hl__worker *worker) {
     const hl_runtime *runtime = worker->runtime;
     const dataflow_state *state = runtime->policy_state;
     /* seq_cst, here and in hl__deque_size: as policy.h asks. The own deques are empty whenever this is asked. */
-    if (atomic_load_explicit(&state->roots_left, memory_order_seq_cst) > 0) return true;
+    if (hl__atomic_load(flow_ready, &state->roots_left, seq_cst) > 0) return true;
     for (size_t v = 0; v < worker->n_victims; v++) {
         const hl__worker *victim = &runtime->workers[worker->victims[v]];
         int64_t least = v < worker->n_near ? LEAST_NEAR : LEAST_REMOTE;
@@ -154,12 +152,12 @@ static bool release_one(hl__task *task) {
     if (task->n_predecessors == 1) return true; /* the count is 1 and stays so */
     /* acquire: if all others have counted down, what they did is ours to hand on. Nobody else is left then, so the
      * count needs no exchange. */
-    if (atomic_load_explicit(&task->pending, memory_order_acquire) != 1 &&
+    if (hl__atomic_load(release_peek, &task->pending, acquire) != 1 &&
         /* acq_rel: release of our own task's results, acquire of the others' where we turn out to be the last. */
-        atomic_fetch_sub_explicit(&task->pending, 1, memory_order_acq_rel) != 1)
+        hl__atomic_fetch_sub(release_count, &task->pending, 1, acq_rel) != 1)
         return false;
     /* relaxed: the next run is published as a whole. */
-    atomic_store_explicit(&task->pending, task->n_predecessors, memory_order_relaxed);
+    hl__atomic_store(release_reset, &task->pending, task->n_predecessors, relaxed);
     return true;
 }
 

@@ -4,9 +4,9 @@
  * one level and joins need nothing done, so edges are not looked at: this is the baseline with a barrier after each
  * operator, and an oracle for the dataflow policy. */
 #include <stdalign.h>
-#include <stdatomic.h>
 #include <stdint.h>
 
+#include "runtime/atomic.h"
 #include "runtime/policy.h"
 #include "runtime/pool.h"
 #include "runtime/wait.h"
@@ -26,49 +26,49 @@ typedef struct levels_state {
 static void submit(hl_runtime *runtime) {
     levels_state *state = runtime->policy_state;
     /* relaxed, both: published by run. */
-    atomic_store_explicit(&state->cursor, 0, memory_order_relaxed);
-    atomic_store_explicit(&state->n_arrived, 0, memory_order_relaxed);
+    hl__atomic_store(levels_cursor, &state->cursor, 0, relaxed);
+    hl__atomic_store(levels_arrived, &state->n_arrived, 0, relaxed);
     /* seq_cst: publishes the graph, and comes before the look for sleepers. */
-    atomic_fetch_add_explicit(&state->run, 1, memory_order_seq_cst);
+    hl__atomic_fetch_add(levels_submit, &state->run, 1, seq_cst);
     hl__wake_anywhere(runtime, 0, runtime->n_workers);
 }
 
 static bool ready(const hl__worker *worker) {
     const levels_state *state = worker->runtime->policy_state;
     /* seq_cst: as policy.h asks. */
-    return atomic_load_explicit(&state->run, memory_order_seq_cst) != worker->run_seen;
+    return hl__atomic_load(levels_ready, &state->run, seq_cst) != worker->run_seen;
 }
 
 /* True for the last worker to arrive. */
 static bool arrive(levels_state *state, size_t n_workers) {
     /* acq_rel: the last one has seen all that the others did before they arrived. */
-    return atomic_fetch_add_explicit(&state->n_arrived, 1, memory_order_acq_rel) + 1 == n_workers;
+    return hl__atomic_fetch_add(levels_arrive, &state->n_arrived, 1, acq_rel) + 1 == n_workers;
 }
 
 /* Waits for all workers; the last one sets the cursor to where the next level begins. */
 static void meet(levels_state *state, size_t n_workers, size_t next_begin) {
     /* relaxed: it can't move before we have arrived, and what it was last was acquired at the barrier before. */
-    uint32_t epoch = atomic_load_explicit(&state->epoch, memory_order_relaxed);
+    uint32_t epoch = hl__atomic_load(levels_epoch, &state->epoch, relaxed);
     if (arrive(state, n_workers)) {
         /* relaxed, both: published by epoch. */
-        atomic_store_explicit(&state->cursor, next_begin, memory_order_relaxed);
-        atomic_store_explicit(&state->n_arrived, 0, memory_order_relaxed);
+        hl__atomic_store(levels_next, &state->cursor, next_begin, relaxed);
+        hl__atomic_store(levels_rearm, &state->n_arrived, 0, relaxed);
         /* seq_cst: release for all of the level; and before the look for sleepers, who count themselves before they
          * look at epoch. */
-        atomic_store_explicit(&state->epoch, epoch + 1, memory_order_seq_cst);
-        if (atomic_load_explicit(&state->n_sleeping, memory_order_seq_cst) > 0) hl__futex_wake_all(&state->epoch);
+        hl__atomic_store(levels_pass, &state->epoch, epoch + 1, seq_cst);
+        if (hl__atomic_load(levels_sleepers, &state->n_sleeping, seq_cst) > 0) hl__futex_wake_all(&state->epoch);
         return;
     }
     for (size_t i = 0; i < SPIN_PAUSES; i++) {
         /* acquire: pairs with the last one's release. */
-        if (atomic_load_explicit(&state->epoch, memory_order_acquire) != epoch) return;
+        if (hl__atomic_load(levels_spin, &state->epoch, acquire) != epoch) return;
         hl__pause();
     }
     /* seq_cst: see above. */
-    atomic_fetch_add_explicit(&state->n_sleeping, 1, memory_order_seq_cst);
-    while (atomic_load_explicit(&state->epoch, memory_order_seq_cst) == epoch) hl__futex_wait(&state->epoch, epoch);
+    hl__atomic_fetch_add(levels_doze, &state->n_sleeping, 1, seq_cst);
+    while (hl__atomic_load(levels_sleep, &state->epoch, seq_cst) == epoch) hl__futex_wait(&state->epoch, epoch);
     /* relaxed: one sleeper too many costs a needless call. */
-    atomic_fetch_sub_explicit(&state->n_sleeping, 1, memory_order_relaxed);
+    hl__atomic_fetch_sub(levels_woken, &state->n_sleeping, 1, relaxed);
 }
 
 static void run_level(hl__worker *worker, const hl__task_graph *graph, size_t begin, size_t end) {
@@ -77,7 +77,7 @@ static void run_level(hl__worker *worker, const hl__task_graph *graph, size_t be
     if (chunk == 0) chunk = 1;
     for (;;) {
         /* relaxed: it only deals out numbers; the barrier orders the tasks. */
-        size_t first = atomic_fetch_add_explicit(&state->cursor, chunk, memory_order_relaxed);
+        size_t first = hl__atomic_fetch_add(levels_take, &state->cursor, chunk, relaxed);
         if (first >= end) return;
         size_t last = end - first < chunk ? end : first + chunk;
         for (size_t i = first; i < last; i++) {

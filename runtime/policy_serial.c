@@ -2,9 +2,9 @@
  *
  * The serial policy: worker 0 runs all tasks in the order of the array. Edges rise in that order, so there is nothing
  * to count and nothing to wait for. */
-#include <stdatomic.h>
 #include <stdint.h>
 
+#include "runtime/atomic.h"
 #include "runtime/policy.h"
 #include "runtime/pool.h"
 
@@ -15,14 +15,14 @@ typedef struct serial_state {
 static void submit(hl_runtime *runtime) {
     serial_state *state = runtime->policy_state;
     /* seq_cst: publishes the graph, and comes before the look whether worker 0 sleeps. */
-    atomic_fetch_add_explicit(&state->run, 1, memory_order_seq_cst);
+    hl__atomic_fetch_add(serial_submit, &state->run, 1, seq_cst);
     hl__wake_worker(runtime, &runtime->workers[0]);
 }
 
 static bool ready(const hl__worker *worker) {
     const serial_state *state = worker->runtime->policy_state;
     /* seq_cst: as policy.h asks. */
-    return worker->number == 0 && atomic_load_explicit(&state->run, memory_order_seq_cst) != worker->run_seen;
+    return worker->number == 0 && hl__atomic_load(serial_ready, &state->run, seq_cst) != worker->run_seen;
 }
 
 static void work(hl__worker *worker) {

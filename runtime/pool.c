@@ -12,6 +12,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "runtime/atomic.h"
 #include "runtime/memory.h"
 #include "runtime/wait.h"
 
@@ -22,14 +23,14 @@ enum { TEAM_STARTING = 0, TEAM_READY = 1, TEAM_FAILED = 2 };
 
 static void set_team_state(hl_runtime *runtime, uint32_t state) {
     /* release: the creator reads what the team has set up. */
-    atomic_store_explicit(&runtime->team_state, state, memory_order_release);
+    hl__atomic_store(team_set, &runtime->team_state, state, release);
     hl__futex_wake_all(&runtime->team_state);
 }
 
 static uint32_t wait_for_team(hl_runtime *runtime) {
     uint32_t state;
     /* acquire: pairs with the release above. */
-    while ((state = atomic_load_explicit(&runtime->team_state, memory_order_acquire)) == TEAM_STARTING)
+    while ((state = hl__atomic_load(team_wait, &runtime->team_state, acquire)) == TEAM_STARTING)
         hl__futex_wait(&runtime->team_state, TEAM_STARTING);
     return state;
 }
@@ -103,7 +104,7 @@ static hl_status start_team(hl_runtime *runtime) {
 
 static void stop_team(hl_runtime *runtime) {
     /* seq_cst: published like work, before the look for sleepers. */
-    atomic_store_explicit(&runtime->stopping, true, memory_order_seq_cst);
+    hl__atomic_store(stop_set, &runtime->stopping, true, seq_cst);
     hl__wake_anywhere(runtime, 0, runtime->n_workers);
     pthread_join(runtime->host, NULL);
 }
@@ -114,7 +115,7 @@ static void release(hl_runtime *runtime) {
         hl__worker *worker = &runtime->workers[w];
         for (size_t d = 0; d < HL__N_DEQUES; d++) {
             /* relaxed: all threads have been joined. */
-            hl__ring *ring = atomic_load_explicit(&worker->deque[d].ring, memory_order_relaxed);
+            hl__ring *ring = hl__atomic_load(rings_free, &worker->deque[d].ring, relaxed);
             while (ring) {
                 hl__ring *older = ring->older;
                 hl__arena_destroy(runtime, ring, ring->bytes);

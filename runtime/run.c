@@ -6,6 +6,7 @@
 
 #include <unistd.h>
 
+#include "runtime/atomic.h"
 #include "runtime/memory.h"
 #include "runtime/pool.h"
 #include "runtime/wait.h"
@@ -57,10 +58,10 @@ hl_status hl__runtime_run(hl_runtime *runtime, hl__task_graph *graph) {
     if (status == HL_OK && graph->n_tasks > 0) {
         runtime->graph = graph;
         /* relaxed: workers write it only once they have got the run, which submit() publishes. */
-        atomic_store_explicit(&runtime->done, 0, memory_order_relaxed);
+        hl__atomic_store(run_reset, &runtime->done, 0, relaxed);
         runtime->policy->submit(runtime);
         /* acquire: all that the tasks have written. */
-        while (atomic_load_explicit(&runtime->done, memory_order_acquire) == 0) hl__futex_wait(&runtime->done, 0);
+        while (hl__atomic_load(run_wait, &runtime->done, acquire) == 0) hl__futex_wait(&runtime->done, 0);
     }
     pthread_mutex_unlock(&runtime->run_mutex);
     return status;
@@ -68,7 +69,7 @@ hl_status hl__runtime_run(hl_runtime *runtime, hl__task_graph *graph) {
 
 void hl__run_finished(hl_runtime *runtime) {
     /* release: pairs with the caller's acquire. The last worker has itself acquired what the others did. */
-    atomic_store_explicit(&runtime->done, 1, memory_order_release);
+    hl__atomic_store(run_done, &runtime->done, 1, release);
     hl__futex_wake(&runtime->done, 1);
 }
 

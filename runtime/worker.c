@@ -13,6 +13,7 @@
  * that finds 0 for that moment would leave others asleep; a run by levels, or the end, would wait for them for ever. */
 #include "runtime/worker.h"
 
+#include "runtime/atomic.h"
 #include "runtime/pool.h"
 #include "runtime/wait.h"
 
@@ -25,18 +26,16 @@
 static bool claim(hl_runtime *runtime, hl__worker *worker) {
     uint32_t parked = 1;
     /* seq_cst: part of the order described above; relaxed on failure, when nothing follows from it. */
-    if (!atomic_compare_exchange_strong_explicit(&worker->parked, &parked, 0, memory_order_seq_cst,
-                                                 memory_order_relaxed))
-        return false;
+    if (!hl__atomic_exchange_if(claim_parked, &worker->parked, &parked, 0, seq_cst, relaxed)) return false;
     /* seq_cst: also the counters belong to that order. */
-    atomic_fetch_sub_explicit(&runtime->pools[worker->node].n_parked, 1, memory_order_seq_cst);
-    atomic_fetch_sub_explicit(&runtime->n_parked, 1, memory_order_seq_cst);
+    hl__atomic_fetch_sub(claim_pool_count, &runtime->pools[worker->node].n_parked, 1, seq_cst);
+    hl__atomic_fetch_sub(claim_count, &runtime->n_parked, 1, seq_cst);
     return true;
 }
 
 bool hl__wake_worker(hl_runtime *runtime, hl__worker *worker) {
     /* seq_cst: see above. */
-    if (atomic_load_explicit(&worker->parked, memory_order_seq_cst) == 0 || !claim(runtime, worker)) return false;
+    if (hl__atomic_load(wake_look, &worker->parked, seq_cst) == 0 || !claim(runtime, worker)) return false;
     hl__futex_wake(&worker->parked, 1);
     return true;
 }
@@ -46,7 +45,7 @@ size_t hl__wake_in_pool(hl_runtime *runtime, size_t pool, size_t n) {
     size_t woken = 0;
     for (size_t i = 0; i < at->n_members && woken < n; i++) {
         /* seq_cst: see above. */
-        if (atomic_load_explicit(&at->n_parked, memory_order_seq_cst) == 0) break;
+        if (hl__atomic_load(wake_pool_count, &at->n_parked, seq_cst) == 0) break;
         woken += hl__wake_worker(runtime, &runtime->workers[at->members[i]]);
     }
     return woken;
@@ -62,18 +61,18 @@ size_t hl__wake_anywhere(hl_runtime *runtime, size_t pool, size_t n) {
 static bool has_reason(const hl__worker *worker) {
     const hl_runtime *runtime = worker->runtime;
     /* seq_cst: the end is published like work. */
-    return atomic_load_explicit(&runtime->stopping, memory_order_seq_cst) || runtime->policy->ready(worker);
+    return hl__atomic_load(reason_stopping, &runtime->stopping, seq_cst) || runtime->policy->ready(worker);
 }
 
 static void sleep_until_woken(hl__worker *worker) {
     hl_runtime *runtime = worker->runtime;
     /* seq_cst, all three: the announcement; parked last, see above. */
-    atomic_fetch_add_explicit(&runtime->pools[worker->node].n_parked, 1, memory_order_seq_cst);
-    atomic_fetch_add_explicit(&runtime->n_parked, 1, memory_order_seq_cst);
-    atomic_store_explicit(&worker->parked, 1, memory_order_seq_cst);
+    hl__atomic_fetch_add(park_pool_count, &runtime->pools[worker->node].n_parked, 1, seq_cst);
+    hl__atomic_fetch_add(park_count, &runtime->n_parked, 1, seq_cst);
+    hl__atomic_store(park_announce, &worker->parked, 1, seq_cst);
     if (has_reason(worker) && claim(runtime, worker)) return; /* where the claim fails, a waker has woken us already */
     /* acquire: what the waker published. */
-    while (atomic_load_explicit(&worker->parked, memory_order_acquire) == 1) hl__futex_wait(&worker->parked, 1);
+    while (hl__atomic_load(park_wait, &worker->parked, acquire) == 1) hl__futex_wait(&worker->parked, 1);
 }
 
 static void idle(hl__worker *worker) {
@@ -87,7 +86,7 @@ static void idle(hl__worker *worker) {
 void hl__worker_main(hl__worker *worker) {
     hl_runtime *runtime = worker->runtime;
     /* relaxed: a stale false is found out by idle(). */
-    while (!atomic_load_explicit(&runtime->stopping, memory_order_relaxed)) {
+    while (!hl__atomic_load(main_stopping, &runtime->stopping, relaxed)) {
         runtime->policy->work(worker);
         idle(worker);
     }
