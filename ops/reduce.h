@@ -1,117 +1,177 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * Sums over axes, shared by sum and mean. The reduced tensor is seen with all its axes (extent 1 where reduced), so
- * that the loops for broadcast gradients serve: y is the gradient of something that was broadcast to x's shape. */
+ * Sums over some axes of a tensor, for sum and mean and for the gradients of operands that were broadcast:
+ *
+ *   y[k] = sum over s of f(d[k, s], a[k, s], b[k, s])
+ *
+ * where k runs over the axes that stay and s over the axes that are summed, which y has with extent 1; a and b
+ * broadcast to d's shape. The work is cut along both. A tile of the first pass sums one part of the summed axes for one
+ * block of y's elements into a temporary [parts, elements of y]; the second pass adds the parts up in their order.
+ * Where y alone gives tiles enough there is one part, and the second pass is a view of it.
+ *
+ * Within a part, elements are added in row-major order. Where the last axis is summed itself, the lanes take turns
+ * along it and are added up at the end of the row. */
 #ifndef HL_OPS_REDUCE_H
 #define HL_OPS_REDUCE_H
 
 #include "ops/elementwise.h"
 
-static inline const hl_axes_config *hl__axes_of(const hl_call *call) { return call->options; }
+#define HL__REDUCE_COLUMNS 16    /* elements of y in a tile, at least: a cache line of each row that is read */
+#define HL__REDUCE_MAX_TILES 256 /* aimed at: more parts would cost more to add up than they save */
 
-static inline bool hl__reduced(const hl_axes_config *config, size_t axis) {
-    return config->axes == 0 || (config->axes >> axis & 1);
-}
+typedef hl__floats hl__ternary(hl__floats d, hl__floats a, hl__floats b);
 
-static inline hl_status hl__reduce_infer(hl_inference *i) {
-    const hl_axes_config *config = i->options;
-    const hl_shape *x = &i->input[0].shape;
-    char a[HL_SHAPE_TEXT];
-    if (i->input[0].dtype != HL_F32)
-        return hl_refuse(i, HL_TYPE_MISMATCH, "x is %s, not f32", hl_dtype_name(i->input[0].dtype));
-    if (config->axes >> x->rank)
-        return hl_refuse(i, HL_OUT_OF_RANGE, "axes 0x%x are not all axes of x %s", (unsigned)config->axes,
-                         hl_shape_text(x, a, sizeof a));
-    for (size_t axis = 0; axis < x->rank; axis++) {
-        if (!hl__reduced(config, axis)) i->output[0].extent[i->output[0].rank++] = x->extent[axis];
-        else if (config->keep) i->output[0].extent[i->output[0].rank++] = 1;
+/* A reduction: both shapes with all axes, and how each is cut. */
+typedef struct hl__reduction {
+    hl_shape full, kept; /* d's; y's, with extent 1 along every axis that is summed */
+    hl__cut blocks;      /* of y: each a run of its elements in memory */
+    hl_shape summed;     /* extents of the summed axes, 1 along the others */
+    hl__cut parts;       /* of the summed axes */
+} hl__reduction;
+
+/* Blocks of y that are runs of its elements. */
+static inline hl__cut hl__reduce_blocks(const hl_shape *y) {
+    hl__cut cut = {.rank = y->rank, .n_tiles = 1};
+    size_t elements = 1;
+    size_t target = hl__min(hl__max(HL__REDUCE_COLUMNS, hl_shape_elements(y) / HL__MIN_TILES), HL__TILE_ELEMENTS);
+    for (size_t i = y->rank; i-- > 0;) {
+        cut.block[i] = hl__min(y->extent[i], hl__max(1, target / elements));
+        cut.count[i] = hl__ceil_div(y->extent[i], cut.block[i]);
+        cut.n_tiles *= cut.count[i];
+        elements *= cut.block[i];
+        if (cut.count[i] > 1) target = 1;
     }
-    return HL_OK;
+    return cut;
 }
 
-/* The reduced operand with an axis for each of x's. */
-static inline hl_view hl__keep_axes(const hl_call *call, const hl_view *reduced, const hl_shape *x) {
-    hl_view kept = {.data = reduced->data, .dtype = reduced->dtype, .shape = *x};
-    for (size_t axis = 0, at = 0; axis < x->rank; axis++) {
-        bool gone = hl__reduced(hl__axes_of(call), axis);
-        kept.shape.extent[axis] = gone ? 1 : reduced->shape.extent[at];
-        kept.stride[axis] = gone ? 1 : reduced->stride[at];
-        at += !gone || hl__axes_of(call)->keep;
-    }
-    return kept;
+/* kept: y's shape with as many axes as full has. */
+static inline hl__reduction hl__reduction_of(const hl_shape *full, const hl_shape *kept) {
+    hl__reduction r = {.full = *full, .kept = *kept, .blocks = hl__reduce_blocks(kept), .summed = *full};
+    for (size_t i = 0; i < full->rank; i++)
+        if (full->extent[i] == kept->extent[i]) r.summed.extent[i] = 1;
+    size_t wanted = hl__ceil_div(hl_shape_elements(full), HL__TILE_ELEMENTS), n_summed = hl_shape_elements(&r.summed);
+    wanted = hl__min(hl__max(wanted, HL__MIN_TILES), HL__REDUCE_MAX_TILES);
+    r.parts = hl__cut_into(&r.summed, 0, hl__ceil_div(n_summed, hl__ceil_div(wanted, r.blocks.n_tiles)));
+    return r;
 }
 
-/* A box of the kept form as one of the operand itself. */
-static inline hl_box hl__drop_axes(const hl_call *call, const hl_box *kept, size_t rank) {
-    hl_box box = {{0}, {0}};
-    size_t at = 0;
-    for (size_t axis = 0; axis < rank; axis++) {
-        if (hl__reduced(hl__axes_of(call), axis) && !hl__axes_of(call)->keep) continue;
-        box.begin[at] = kept->begin[axis];
-        box.end[at++] = kept->end[axis];
+/* Shape of the temporary that the first pass writes: d's where nothing is summed, so that the pass can be a view. */
+static inline hl_shape hl__reduce_temp(const hl__reduction *r) {
+    if (hl__shape_equal(&r->full, &r->kept)) return r->full;
+    return HL_SHAPE(r->parts.n_tiles, hl_shape_elements(&r->kept));
+}
+
+/* ---- first pass: grid [block of y, part of the summed axes]; the temporary is the last operand ---- */
+
+static inline void hl__reduce_grid(const hl__reduction *r, hl_grid *grid) {
+    grid->extent[0] = r->blocks.n_tiles;
+    grid->extent[1] = r->parts.n_tiles;
+}
+
+/* The boxes of a tile: of y, and of all that it sums. */
+static inline hl_box hl__reduce_box(const hl__reduction *r, const hl_tile *tile, hl_box *made) {
+    *made = hl__cut_box(&r->blocks, &r->kept, tile->index[0]);
+    hl_box box = *made, part = hl__cut_box(&r->parts, &r->summed, tile->index[1]);
+    for (size_t i = 0; i < r->full.rank; i++) {
+        if (r->summed.extent[i] == 1) continue;
+        box.begin[i] = part.begin[i];
+        box.end[i] = part.end[i];
     }
     return box;
 }
 
-/* The call as the loops see it: x, then y with all axes. */
-static inline hl_call hl__reduce_call(const hl_call *call, hl_view views[2]) {
-    views[0] = call->operand[0];
-    views[1] = hl__keep_axes(call, &call->operand[1], &call->operand[0].shape);
-    hl_call seen = *call;
-    seen.operand = views;
-    return seen;
+/* Elements of y that lie before a box of it. */
+static inline size_t hl__reduce_before(const hl__reduction *r, const hl_box *made) {
+    size_t before = 0;
+    for (size_t i = 0; i < r->kept.rank; i++) before = before * r->kept.extent[i] + made->begin[i];
+    return before;
 }
 
-static inline void hl__sum_grid(const hl_call *call, hl_grid *grid) {
-    hl_view views[2];
-    hl_call seen = hl__reduce_call(call, views);
-    hl__reduce_grid(&seen, grid);
+/* Where a tile's sums begin in the temporary. */
+static inline size_t hl__reduce_at(const hl__reduction *r, const hl_tile *tile, const hl_box *made) {
+    return tile->index[1] * hl_shape_elements(&r->kept) + hl__reduce_before(r, made);
 }
 
-static inline void hl__sum_access(const hl_call *call, const hl_tile *tile, hl_box *boxes) {
-    hl_view views[2];
-    hl_call seen = hl__reduce_call(call, views);
-    hl_box kept[2];
-    hl__reduce_access(&seen, tile, kept);
-    boxes[0] = kept[0];
-    boxes[1] = hl__drop_axes(call, &kept[1], views[0].shape.rank);
+static inline hl_box hl__reduce_temp_box(const hl__reduction *r, const hl_tile *tile, const hl_box *made) {
+    if (hl__shape_equal(&r->full, &r->kept)) return *made;
+    size_t before = hl__reduce_before(r, made), part = tile->index[1];
+    return (hl_box){{part, before}, {part + 1, before + hl__box_elements(made, r->kept.rank)}};
 }
 
-static inline hl__floats hl__first_of(hl__floats d, hl__floats a, hl__floats b) {
-    (void)a;
-    (void)b;
-    return d;
-}
-
-static inline void hl__sum_kernel(const hl_call *call, const hl_tile *tile) {
-    hl_view views[2];
-    hl_call seen = hl__reduce_call(call, views);
-    hl__reduce_tile(&seen, tile, hl__first_of);
-}
-
-/* Backward: operand 0 is dy, operand 1 dx; every element of dx is factor times its dy. */
-static inline void hl__spread_access(const hl_call *call, const hl_tile *tile, hl_box *boxes) {
-    hl_view kept = hl__keep_axes(call, &call->operand[0], &call->operand[1].shape);
-    boxes[1] = hl__elementwise_box(call, tile);
-    hl_box part = hl__broadcast_box(&kept, &call->operand[1].shape, &boxes[1]);
-    boxes[0] = hl__drop_axes(call, &part, kept.shape.rank);
-}
-
-static inline void hl__spread_kernel(const hl_call *call, const hl_tile *tile, float factor) {
-    const hl_view *dx = &call->operand[1];
-    hl_view dy = hl__keep_axes(call, &call->operand[0], &dx->shape);
-    hl_box box = hl__elementwise_box(call, tile);
-    size_t rank = dx->shape.rank, at[HL_MAX_RANK] = {0}, stride[HL_MAX_RANK];
-    hl__broadcast_strides(&dy, &dx->shape, stride);
-    size_t n = rank ? box.end[rank - 1] - box.begin[rank - 1] : 1, step = rank ? stride[rank - 1] : 0;
+static inline void hl__reduce_tile(const hl__reduction *r, const hl_tile *tile, const hl_view *d, const hl_view *a,
+                                   const hl_view *b, hl__ternary *f, float *temp) {
+    hl_box made, box = hl__reduce_box(r, tile, &made);
+    hl_view y = {.shape = r->kept};
+    hl__dense_strides(&y);
+    size_t rank = r->full.rank, last = rank ? rank - 1 : 0, at[HL_MAX_RANK] = {0}, stride[4][HL_MAX_RANK];
+    const hl_view *const of[] = {d, a, b, &y};
+    for (size_t k = 0; k < 4; k++) hl__broadcast_strides(of[k], &r->full, stride[k]);
+    size_t n = rank ? box.end[last] - box.begin[last] : 1, step[4] = {0};
+    for (size_t k = 0; rank && k < 4; k++) step[k] = stride[k][last];
+    size_t before = hl__reduce_before(r, &made);
+    float *sums = temp + hl__reduce_at(r, tile, &made);
+    memset(sums, 0, hl__box_elements(&made, rank) * sizeof *sums);
     for (bool started = false; hl__next_row(&box, rank, at, &started);) {
-        const float *dy_i = hl__f32(&dy) + hl__dot(at, stride, rank);
-        float *dx_i = hl__f32(dx) + hl__offset(dx, at);
+        const float *row[3];
+        for (size_t k = 0; k < 3; k++) row[k] = hl__f32(of[k]) + hl__dot(at, stride[k], rank);
+        float *y_i = sums + hl__dot(at, stride[3], rank) - before;
+        hl__floats sum = hl__splat(0);
         for (size_t j = 0; j < n; j += HL__LANES) {
             size_t some = hl__min(HL__LANES, n - j);
-            hl__put_some(dx_i + j, factor * hl__gather_some(dy_i + j * step, step, some), some);
+            hl__floats v = f(hl__gather_some(row[0] + j * step[0], step[0], some),
+                             hl__gather_some(row[1] + j * step[1], step[1], some),
+                             hl__gather_some(row[2] + j * step[2], step[2], some));
+            if (step[3]) {
+                hl__put_some(y_i + j, hl__load_some(y_i + j, some, 0) + v, some);
+            } else {
+                for (size_t k = some; k < HL__LANES; k++) v[k] = 0;
+                sum += v;
+            }
         }
+        if (!step[3]) *y_i += hl__sum_lanes(sum);
     }
+}
+
+/* ---- second pass: operand 0 the temporary, operand 1 y ---- */
+
+static inline void hl__combine_grid(const hl_call *call, hl_grid *grid) {
+    grid->extent[0] = hl__reduce_blocks(&call->operand[1].shape).n_tiles;
+}
+
+static inline void hl__combine_access(const hl_call *call, const hl_tile *tile, hl_box *boxes) {
+    const hl_shape *y = &call->operand[1].shape;
+    hl__cut cut = hl__reduce_blocks(y);
+    hl__reduction r = {.kept = *y};
+    boxes[1] = hl__cut_box(&cut, y, tile->index[0]);
+    boxes[0].begin[1] = hl__reduce_before(&r, &boxes[1]);
+    boxes[0].end[1] = boxes[0].begin[1] + hl__box_elements(&boxes[1], y->rank);
+}
+
+static inline void hl__combine_kernel(const hl_call *call, const hl_tile *tile) {
+    hl_box boxes[2] = {hl__box_whole(&call->operand[0]), hl__box_whole(&call->operand[1])};
+    hl__combine_access(call, tile, boxes);
+    size_t parts = call->operand[0].shape.extent[0], n_y = call->operand[0].shape.extent[1];
+    size_t first = boxes[0].begin[1], n = boxes[0].end[1] - first;
+    const float *temp = hl__f32(&call->operand[0]) + first;
+    float *y = hl__f32(&call->operand[1]) + first;
+    memcpy(y, temp, n * sizeof *y);
+    for (size_t part = 1; part < parts; part++)
+        for (size_t j = 0; j < n; j++) y[j] += temp[part * n_y + j];
+}
+
+/* One part, or nothing summed at all: y is a view of what the first pass made, [1, elements] or y's own shape behind
+ * axes of extent 1. */
+static inline bool hl__combine_alias(const hl_call *call, const hl_view *source, hl_view *view, size_t *offset) {
+    (void)call;
+    (void)offset;
+    if (hl_shape_elements(&source->shape) != hl_shape_elements(&view->shape)) return false;
+    size_t shift = source->shape.rank - view->shape.rank;
+    bool same = source->shape.rank >= view->shape.rank;
+    for (size_t i = 0; same && i < view->shape.rank; i++)
+        same = source->shape.extent[shift + i] == view->shape.extent[i];
+    if (!same) hl__dense_strides(view);
+    for (size_t i = 0; same && i < view->shape.rank; i++) view->stride[i] = source->stride[shift + i];
+    return true;
 }
 
 #endif

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
  * sum: y = sum of x over the given axes (all where none is given), in row-major order. dx = dy for every element. */
-#include "ops/reduce.h"
+#include "ops/axes.h"
 
 /* ---- backward ---- */
 
@@ -10,21 +10,25 @@ static void dx_kernel(const hl_call *call, const hl_tile *tile) { hl__spread_ker
 /* ---- descriptor ---- */
 
 static const hl_pass forward = {.name = "forward",
-                                .grid = hl__sum_grid,
-                                .access = hl__sum_access,
-                                .kernel = hl__sum_kernel,
+                                .grid = hl__axes_grid,
+                                .access = hl__axes_access,
+                                .kernel = hl__axes_kernel,
                                 .layout = {HL_LAYOUT_ANY}};
+static const hl_pass combine = {
+    .name = "combine", .grid = hl__combine_grid, .access = hl__combine_access, .kernel = hl__combine_kernel};
 static const hl_pass dx = {.name = "dx",
                            .grid = hl__elementwise_grid,
                            .access = hl__spread_access,
                            .kernel = dx_kernel,
                            .layout = {HL_LAYOUT_ANY}};
 
-HL__DEFINE_OPERATOR(sum) = {.name = "sum",
-                            .min_inputs = 1,
-                            .max_inputs = 1,
-                            .n_outputs = 1,
-                            .options_bytes = sizeof(hl_axes_config),
-                            .infer = hl__reduce_infer,
-                            .forward = {{.pass = &forward, .reads = {HL_IN(0)}, .writes = {HL_OUT(0)}}},
-                            .backward = {{.pass = &dx, .reads = {HL_DOUT(0)}, .writes = {HL_DIN(0)}}}};
+HL__DEFINE_OPERATOR(sum) = {
+    .name = "sum",
+    .min_inputs = 1,
+    .max_inputs = 1,
+    .n_outputs = 1,
+    .options_bytes = sizeof(hl_axes_config),
+    .infer = hl__axes_infer,
+    .forward = {{.pass = &forward, .reads = {HL_IN(0)}, .writes = {HL_TEMP(0)}},
+                {.pass = &combine, .reads = {HL_TEMP(0)}, .writes = {HL_OUT(0)}, .alias = hl__combine_alias}},
+    .backward = {{.pass = &dx, .reads = {HL_DOUT(0)}, .writes = {HL_DIN(0)}}}};

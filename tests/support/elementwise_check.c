@@ -130,21 +130,20 @@ void check_binary(const op_case *c) {
         hl_shape a, b;
         hl_layout layout, d_layout;
         size_t min_tiles;
-        const char *few_tiles[2]; /* gradients of operands that are too small for so many */
     } runs[] = {
-        {HL_SCALAR, HL_SCALAR, HL_LAYOUT_DENSE, HL_LAYOUT_DENSE, 1, {0}},
-        {HL_SHAPE(1), HL_SCALAR, HL_LAYOUT_DENSE, HL_LAYOUT_DENSE, 1, {0}},
-        {HL_SHAPE(7, 33, 5), HL_SHAPE(7, 33, 5), HL_LAYOUT_DENSE, HL_LAYOUT_DENSE, 8, {0}},
-        {HL_SHAPE(17, 131), HL_SHAPE(17, 131), HL_LAYOUT_ANY, HL_LAYOUT_ROWS, 8, {0}},
-        {HL_SHAPE(23, 131), HL_SHAPE(131), HL_LAYOUT_DENSE, HL_LAYOUT_DENSE, 8, {0}}, /* a bias */
-        {HL_SHAPE(131), HL_SHAPE(23, 131), HL_LAYOUT_ROWS, HL_LAYOUT_ANY, 8, {0}},
-        {HL_SHAPE(29, 19), HL_SHAPE(29, 1), HL_LAYOUT_DENSE, HL_LAYOUT_ROWS, 8, {"db"}},
-        {HL_SHAPE(9, 1), HL_SHAPE(1, 21), HL_LAYOUT_ANY, HL_LAYOUT_ANY, 8, {"da", "db"}},
-        {HL_SHAPE(5, 67), HL_SCALAR, HL_LAYOUT_ROWS, HL_LAYOUT_DENSE, 8, {"db"}},
-        {HL_SHAPE(1, 1, 1), HL_SHAPE(3, 70), HL_LAYOUT_DENSE, HL_LAYOUT_ANY, 8, {"da"}},
-        {HL_SHAPE(4, 1, 40, 1), HL_SHAPE(3, 1, 17), HL_LAYOUT_ANY, HL_LAYOUT_DENSE, 8, {"db"}},
-        {HL_SHAPE(2, 1, 3, 1, 5, 3), HL_SHAPE(4, 3, 2, 1, 3), HL_LAYOUT_ROWS, HL_LAYOUT_ROWS, 8, {"da", "db"}},
-        {HL_SHAPE(3, 45001), HL_SHAPE(45001), HL_LAYOUT_DENSE, HL_LAYOUT_DENSE, 16, {0}},
+        {HL_SCALAR, HL_SCALAR, HL_LAYOUT_DENSE, HL_LAYOUT_DENSE, 1},
+        {HL_SHAPE(1), HL_SCALAR, HL_LAYOUT_DENSE, HL_LAYOUT_DENSE, 1},
+        {HL_SHAPE(7, 33, 5), HL_SHAPE(7, 33, 5), HL_LAYOUT_DENSE, HL_LAYOUT_DENSE, 8},
+        {HL_SHAPE(17, 131), HL_SHAPE(17, 131), HL_LAYOUT_ANY, HL_LAYOUT_ROWS, 8},
+        {HL_SHAPE(23, 131), HL_SHAPE(131), HL_LAYOUT_DENSE, HL_LAYOUT_DENSE, 8}, /* a bias */
+        {HL_SHAPE(131), HL_SHAPE(23, 131), HL_LAYOUT_ROWS, HL_LAYOUT_ANY, 8},
+        {HL_SHAPE(29, 19), HL_SHAPE(29, 1), HL_LAYOUT_DENSE, HL_LAYOUT_ROWS, 8},
+        {HL_SHAPE(9, 1), HL_SHAPE(1, 21), HL_LAYOUT_ANY, HL_LAYOUT_ANY, 8},
+        {HL_SHAPE(5, 67), HL_SCALAR, HL_LAYOUT_ROWS, HL_LAYOUT_DENSE, 8},
+        {HL_SHAPE(1, 1, 1), HL_SHAPE(3, 70), HL_LAYOUT_DENSE, HL_LAYOUT_ANY, 8},
+        {HL_SHAPE(4, 1, 40, 1), HL_SHAPE(3, 1, 17), HL_LAYOUT_ANY, HL_LAYOUT_DENSE, 8},
+        {HL_SHAPE(2, 1, 3, 1, 5, 3), HL_SHAPE(4, 3, 2, 1, 3), HL_LAYOUT_ROWS, HL_LAYOUT_ROWS, 8},
+        {HL_SHAPE(3, 45001), HL_SHAPE(45001), HL_LAYOUT_DENSE, HL_LAYOUT_DENSE, 16},
     };
     for (size_t i = 0; i < COUNT(runs); i++) {
         hl_shape y = broadcast(&runs[i].a, &runs[i].b);
@@ -156,7 +155,7 @@ void check_binary(const op_case *c) {
         run.d_output_layout = runs[i].d_layout;
         run.gradient.relative += (double)(n / (na < nb ? na : nb) - 1) / 2;
         run.min_tiles = runs[i].min_tiles;
-        for (size_t k = 0; k < 2; k++) run.few_tiles[k] = runs[i].few_tiles[k];
+        run.few_tiles[0] = "combine"; /* of as many elements as the operand has */
         run.samples = 25;
         op_check(&run);
     }
@@ -203,20 +202,19 @@ void check_sum(const op_case *c) {
         uint32_t axes;
         hl_layout layout, d_layout;
         size_t min_tiles;
-        bool few_forward; /* y is too small for so many */
     } runs[] = {
-        {HL_SCALAR, 0, HL_LAYOUT_DENSE, HL_LAYOUT_DENSE, 1, false},
-        {HL_SHAPE(1), 1, HL_LAYOUT_DENSE, HL_LAYOUT_DENSE, 1, false},
-        {HL_SHAPE(67), 0, HL_LAYOUT_ANY, HL_LAYOUT_DENSE, 8, true},
-        {HL_SHAPE(7, 33, 5), 0, HL_LAYOUT_ROWS, HL_LAYOUT_DENSE, 8, true},
-        {HL_SHAPE(23, 131), 1, HL_LAYOUT_DENSE, HL_LAYOUT_DENSE, 8, false},
-        {HL_SHAPE(131, 23), 2, HL_LAYOUT_DENSE, HL_LAYOUT_ANY, 8, false},
-        {HL_SHAPE(131, 37), 2, HL_LAYOUT_ANY, HL_LAYOUT_ANY, 8, false},
-        {HL_SHAPE(3, 20, 5, 17), 5, HL_LAYOUT_ROWS, HL_LAYOUT_ROWS, 8, false},
-        {HL_SHAPE(3, 20, 5, 17), 10, HL_LAYOUT_ANY, HL_LAYOUT_DENSE, 8, true},
-        {HL_SHAPE(3, 1, 5, 2, 1, 9), 18, HL_LAYOUT_ROWS, HL_LAYOUT_ANY, 8, false}, /* axes of extent 1 alone */
-        {HL_SHAPE(2, 3, 5, 2, 3, 7), 44, HL_LAYOUT_DENSE, HL_LAYOUT_ROWS, 8, true},
-        {HL_SHAPE(3, 45001), 1, HL_LAYOUT_DENSE, HL_LAYOUT_DENSE, 16, false},
+        {HL_SCALAR, 0, HL_LAYOUT_DENSE, HL_LAYOUT_DENSE, 1},
+        {HL_SHAPE(1), 1, HL_LAYOUT_DENSE, HL_LAYOUT_DENSE, 1},
+        {HL_SHAPE(67), 0, HL_LAYOUT_ANY, HL_LAYOUT_DENSE, 8},
+        {HL_SHAPE(7, 33, 5), 0, HL_LAYOUT_ROWS, HL_LAYOUT_DENSE, 8},
+        {HL_SHAPE(23, 131), 1, HL_LAYOUT_DENSE, HL_LAYOUT_DENSE, 8},
+        {HL_SHAPE(131, 23), 2, HL_LAYOUT_DENSE, HL_LAYOUT_ANY, 8},
+        {HL_SHAPE(131, 37), 2, HL_LAYOUT_ANY, HL_LAYOUT_ANY, 8},
+        {HL_SHAPE(3, 20, 5, 17), 5, HL_LAYOUT_ROWS, HL_LAYOUT_ROWS, 8},
+        {HL_SHAPE(3, 20, 5, 17), 10, HL_LAYOUT_ANY, HL_LAYOUT_DENSE, 8},
+        {HL_SHAPE(3, 1, 5, 2, 1, 9), 18, HL_LAYOUT_ROWS, HL_LAYOUT_ANY, 8}, /* axes of extent 1 alone */
+        {HL_SHAPE(2, 3, 5, 2, 3, 7), 44, HL_LAYOUT_DENSE, HL_LAYOUT_ROWS, 8},
+        {HL_SHAPE(3, 45001), 1, HL_LAYOUT_DENSE, HL_LAYOUT_DENSE, 16},
     };
     for (size_t i = 0; i < 2 * COUNT(runs); i++) {
         size_t k = i / 2;
@@ -227,7 +225,7 @@ void check_sum(const op_case *c) {
         run.inputs[0].layout = runs[k].layout;
         run.d_output_layout = runs[k].d_layout;
         run.min_tiles = runs[k].min_tiles;
-        if (runs[k].few_forward) run.few_tiles[0] = "forward";
+        run.few_tiles[0] = "combine"; /* of as many elements as y has */
         run.samples = 20;
         float *whole = whole_numbers(hl_shape_elements(&runs[k].shape));
         run.inputs[0].values = whole;

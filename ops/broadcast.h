@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * Operators of two operands that broadcast: their shape rule, and the gradients, which are summed over the axes along
+ * which the operand was broadcast (ops/reduce.h). Gradient passes read dY, a and b. */
+#ifndef HL_OPS_BROADCAST_H
+#define HL_OPS_BROADCAST_H
+
+#include "ops/reduce.h"
+
+/* An operand's shape with an axis for each of y's. */
+static inline hl_shape hl__broadcast_kept(const hl_shape *operand, const hl_shape *y) {
+    hl_shape kept = *y;
+    for (size_t k = 0; k < y->rank; k++)
+        kept.extent[y->rank - 1 - k] = k < operand->rank ? operand->extent[operand->rank - 1 - k] : 1;
+    return kept;
+}
+
+static inline hl__reduction hl__broadcast_reduction(const hl_shape *operand, const hl_shape *y) {
+    hl_shape kept = hl__broadcast_kept(operand, y);
+    return hl__reduction_of(y, &kept);
+}
+
+/* ---- shape rule: y, and the temporaries of both gradients ---- */
+
+static inline hl_status hl__broadcast_infer(hl_inference *i) {
+    const hl_shape *a = &i->input[0].shape, *b = &i->input[1].shape;
+    char at[HL_SHAPE_TEXT], bt[HL_SHAPE_TEXT];
+    for (size_t k = 0; k < 2; k++)
+        if (i->input[k].dtype != HL_F32)
+            return hl_refuse(i, HL_TYPE_MISMATCH, "input %zu is %s, not f32", k, hl_dtype_name(i->input[k].dtype));
+    hl_shape y = {.rank = hl__max(a->rank, b->rank)};
+    for (size_t k = 0; k < y.rank; k++) {
+        size_t ea = k < a->rank ? a->extent[a->rank - 1 - k] : 1, eb = k < b->rank ? b->extent[b->rank - 1 - k] : 1;
+        if (ea != eb && ea != 1 && eb != 1)
+            return hl_refuse(i, HL_SHAPE_MISMATCH, "a %s and b %s do not broadcast", hl_shape_text(a, at, sizeof at),
+                             hl_shape_text(b, bt, sizeof bt));
+        y.extent[y.rank - 1 - k] = hl__max(ea, eb);
+    }
+    i->output[0] = y;
+    for (size_t k = 0; k < 2; k++) {
+        hl__reduction r = hl__broadcast_reduction(&i->input[k].shape, &y);
+        i->temp[k] = hl__reduce_temp(&r);
+    }
+    return HL_OK;
+}
+
+/* ---- gradient of one operand: operands dY, the operand itself, the other one (where f needs it), the temporary ----
+ */
+
+static inline hl__reduction hl__gradient_reduction(const hl_call *call) {
+    return hl__broadcast_reduction(&call->operand[1].shape, &call->operand[0].shape);
+}
+
+static inline void hl__gradient_grid(const hl_call *call, hl_grid *grid) {
+    hl__reduction r = hl__gradient_reduction(call);
+    hl__reduce_grid(&r, grid);
+}
+
+static inline void hl__gradient_boxes(const hl_call *call, const hl_tile *tile, bool reads_itself, hl_box *boxes) {
+    hl__reduction r = hl__gradient_reduction(call);
+    hl_box made;
+    boxes[0] = hl__reduce_box(&r, tile, &made);
+    for (size_t i = 1; i < call->n_reads; i++) boxes[i] = hl__broadcast_box(&call->operand[i], &r.full, &boxes[0]);
+    if (!reads_itself) boxes[1] = hl__box_empty();
+    boxes[call->n_reads] = hl__reduce_temp_box(&r, tile, &made);
+}
+
+/* Where the operand itself is there for its shape alone. */
+static inline void hl__gradient_access(const hl_call *call, const hl_tile *tile, hl_box *boxes) {
+    hl__gradient_boxes(call, tile, false, boxes);
+}
+
+/* Where f reads it too. */
+static inline void hl__gradient_access_itself(const hl_call *call, const hl_tile *tile, hl_box *boxes) {
+    hl__gradient_boxes(call, tile, true, boxes);
+}
+
+/* f(dY, the operand itself, the other one) */
+static inline void hl__gradient_tile(const hl_call *call, const hl_tile *tile, hl__ternary *f) {
+    hl__reduction r = hl__gradient_reduction(call);
+    const hl_view *dy = &call->operand[0], *other = call->n_reads > 2 ? &call->operand[2] : dy;
+    hl__reduce_tile(&r, tile, dy, &call->operand[1], other, f, hl__f32(hl__written(call)));
+}
+
+/* Where f is dY itself and nothing is summed, so that the gradient is a view of it. */
+static inline bool hl__gradient_alias(const hl_call *call, const hl_view *source, hl_view *view, size_t *offset) {
+    (void)call;
+    (void)offset;
+    if (!hl__shape_equal(&source->shape, &view->shape)) return false;
+    for (size_t i = 0; i < source->shape.rank; i++) view->stride[i] = source->stride[i];
+    return true;
+}
+
+#endif
