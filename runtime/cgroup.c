@@ -36,6 +36,17 @@ static bool lists(const char *list, const char *word) {
 
 static void copy_path(char to[PATH_BYTES], const char *from) { snprintf(to, PATH_BYTES, "%s", from); }
 
+/* The kernel writes blanks and backslashes of a path (systemd has them in the names of its units) as \040 and \134. */
+static void copy_escaped_path(char to[PATH_BYTES], const char *from) {
+    size_t n = 0;
+    for (; *from && n < PATH_BYTES - 1; n++) {
+        bool escaped = from[0] == '\\' && strspn(from + 1, "01234567") >= 3;
+        to[n] = escaped ? (char)((from[1] - '0') << 6 | (from[2] - '0') << 3 | (from[3] - '0')) : *from;
+        from += escaped ? 4 : 1;
+    }
+    to[n] = '\0';
+}
+
 /* One line of mountinfo: id parent device root mount options [tags] - type source superoptions */
 static void read_mount(groups *g, char *line) {
     char *tail = strstr(line, " - "), *at = line, *field[5], *rest = NULL;
@@ -51,8 +62,8 @@ static void read_mount(groups *g, char *line) {
                                                                           : NULL;
     if (!h || h->found) return;
     h->found = true;
-    copy_path(h->root, field[3]);
-    copy_path(h->mount, field[4]);
+    copy_escaped_path(h->root, field[3]);
+    copy_escaped_path(h->mount, field[4]);
 }
 
 /* One line of /proc/self/cgroup: number:controllers:path, without controllers in version 2. */

@@ -110,7 +110,29 @@ START_TEST(TheMountsRootIsTakenOffThePath) {
 }
 END_TEST
 
+/* systemd writes bytes of a unit's name as \x2d; mountinfo escapes that backslash again, and blanks. */
+START_TEST(EscapedPathsAreRead) {
+    static const char mount[] =
+        "30 20 0:26 /a\\134x2db.scope /my\\040groups rw - cgroup2 cgroup2 rw\n"; /* the compiler takes one of each two
+                                                                                  */
+    ck_assert_uint_eq(cpus_of((fake_pair[]){{"/proc/self/mountinfo", mount},
+                                            {"/proc/self/cgroup", "0::/a\\x2db.scope/job\n"},
+                                            {"/my groups/job/cpu.max", "300000 100000"},
+                                            {NULL, NULL}}),
+                      3);
+    /* What is no escape stays, at the end of a path too. */
+    ck_assert_uint_eq(
+        cpus_of((fake_pair[]){{"/proc/self/mountinfo", "30 20 0:26 / /g\\9\\12 rw - cgroup2 cgroup2 rw\n"},
+                              {"/proc/self/cgroup", "0::/\n"},
+                              {"/g\\9\\12/cpu.max", "500000 100000"},
+                              {"/g\\9\\12//cpu.max", "500000 100000"},
+                              {NULL, NULL}}),
+        5);
+}
+END_TEST
+
 int main(void) {
-    return run_tests("cgroup", TESTS(NoGroupsMeanNoLimit, Version2QuotaIsRead, Version1QuotaIsRead, FractionsCountAsOne,
-                                     TheTightestGroupOnTheWayUpCounts, TheMountsRootIsTakenOffThePath));
+    return run_tests("cgroup",
+                     TESTS(NoGroupsMeanNoLimit, Version2QuotaIsRead, Version1QuotaIsRead, FractionsCountAsOne,
+                           TheTightestGroupOnTheWayUpCounts, TheMountsRootIsTakenOffThePath, EscapedPathsAreRead));
 }
