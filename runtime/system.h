@@ -20,6 +20,10 @@ typedef struct hl__system {
     int (*process_cpus)(void *context, hwloc_topology_t topology, hwloc_bitmap_t cpus);
     int (*thread_cpus)(void *context, hwloc_topology_t topology, hwloc_bitmap_t cpus);
 
+    /* CPUs of the OpenMP runtime's places, for where the user has told it to bind: it has then bound the first thread
+     * already, whose mask says nothing of what the others get. Fails where it has no places. */
+    int (*openmp_cpus)(void *context, hwloc_bitmap_t cpus);
+
     int (*bind_thread)(void *context, hwloc_topology_t topology, hwloc_const_bitmap_t cpus);
     int (*bind_memory)(void *context, hwloc_topology_t topology, void *memory, size_t bytes,
                        hwloc_const_nodeset_t nodes, hwloc_membind_policy_t policy);

@@ -22,14 +22,20 @@ static bool user_binds(const hl__system *system) {
     return false;
 }
 
-/* Cuts off the CPUs that no thread of the process may run on. Where the mask can't be read, all CPUs stay. Nodes are
- * not cut off: HWLOC_RESTRICT_FLAG_REMOVE_CPULESS aborts where some have no CPUs to begin with (hwloc's issue 575). */
+/* CPUs that workers may run on. */
+static int usable_cpus(const hl__topology *topology, hwloc_bitmap_t cpus) {
+    const hl__system *system = topology->system;
+    if (!topology->binds && system->openmp_cpus(system->context, cpus) == 0) return 0;
+    return system->process_cpus(system->context, topology->hardware, cpus);
+}
+
+/* Cuts off the CPUs that workers may not run on. Where these can't be read, all stay. Nodes are not cut off:
+ * HWLOC_RESTRICT_FLAG_REMOVE_CPULESS aborts where some have no CPUs to begin with (hwloc's issue 575). */
 static hl_status restrict_to_mask(hl__topology *topology) {
     hwloc_bitmap_t cpus = hwloc_bitmap_alloc();
     if (!cpus) return HL_OUT_OF_MEMORY;
     hl_status status = HL_OK;
-    const hl__system *system = topology->system;
-    if (system->process_cpus(system->context, topology->hardware, cpus) == 0 &&
+    if (usable_cpus(topology, cpus) == 0 &&
         hwloc_bitmap_intersects(cpus, hwloc_topology_get_topology_cpuset(topology->hardware)) &&
         hwloc_topology_restrict(topology->hardware, cpus, 0) != 0)
         status = errno == ENOMEM ? HL_OUT_OF_MEMORY : HL_SYSTEM;
@@ -93,26 +99,66 @@ hl_status hl__topology_workers(const hl__topology *topology, size_t *n_workers) 
     return HL_OK;
 }
 
+/* The outermost cache of a CPU that lies within one NUMA node: what cores without a third level share is the second. */
+static hwloc_obj_t last_cache(hwloc_obj_t pu) {
+    hwloc_obj_t found = NULL;
+    for (hwloc_obj_t at = pu; at; at = at->parent) {
+        if (hwloc_obj_type_is_dcache(at->type)) found = at;
+        if (at->memory_arity > 0) break;
+    }
+    return found;
+}
+
 /* Fills numa and cache from the place's first CPU. */
 static void find_node(const hl__topology *topology, hl__place *place) {
     hwloc_topology_t hardware = topology->hardware;
     int first = hwloc_bitmap_first(place->cpus);
     unsigned cpu = first < 0 ? 0 : (unsigned)first;
     int n_numa = hwloc_get_nbobjs_by_type(hardware, HWLOC_OBJ_NUMANODE);
-    place->numa = 0;
+    place->numa = 0; /* also of CPUs of which no node is near, since we may not use theirs */
     for (int i = 0; i < n_numa; i++)
-        /* The first that holds it: a second one is slower or smaller memory of the same CPUs. */
+        /* The first that holds it is the nearest. Others are slower or smaller memory of the same CPUs, or of more. */
         if (hwloc_bitmap_isset(hwloc_get_obj_by_type(hardware, HWLOC_OBJ_NUMANODE, (unsigned)i)->cpuset, cpu)) {
             place->numa = (uint32_t)i;
             break;
         }
     hwloc_obj_t pu = hwloc_get_pu_obj_by_os_index(hardware, cpu);
-    hwloc_obj_t cache = pu ? hwloc_get_ancestor_obj_by_type(hardware, HWLOC_OBJ_L3CACHE, pu) : NULL;
-    place->cache = cache ? cache->logical_index : HL__NO_CACHE;
+    place->cache = pu ? last_cache(pu) : NULL;
 }
 
 static hwloc_const_bitmap_t node_cpus(const hl__topology *topology, uint32_t numa) {
     return hwloc_get_obj_by_type(topology->hardware, HWLOC_OBJ_NUMANODE, numa)->cpuset;
+}
+
+/* What an object counts when workers are dealt out: cores while each worker can have one to itself, else threads. On
+ * machines whose cores have different numbers of threads, shares by threads would leave cores without a worker while
+ * others have two. */
+static size_t weight_of(const hl__topology *topology, hwloc_obj_t object, bool by_cores) {
+    int n = by_cores ? hwloc_get_nbobjs_inside_cpuset_by_type(topology->hardware, object->cpuset, HWLOC_OBJ_CORE)
+                     : hwloc_bitmap_weight(object->cpuset);
+    return n > 0 ? (size_t)n : 0;
+}
+
+/* Deals n workers out to an object's children in shares by weight, and so on below them. sets: NULLs, n of them. */
+static bool deal(const hl__topology *topology, hwloc_obj_t object, bool by_cores, size_t n, hwloc_bitmap_t *sets) {
+    if (n <= 1 || object->arity == 0 || weight_of(topology, object, by_cores) == 0) {
+        for (size_t i = 0; i < n; i++)
+            if (!(sets[i] = hwloc_bitmap_dup(object->cpuset))) return false;
+        return true;
+    }
+    size_t total = 0, before = 0, given = 0;
+    for (unsigned c = 0; c < object->arity; c++) total += weight_of(topology, object->children[c], by_cores);
+    for (unsigned c = 0; c < object->arity; c++) {
+        hwloc_obj_t child = object->children[c];
+        before += weight_of(topology, child, by_cores);
+        size_t share = (before * n + total - 1) / total - given; /* rounded up: the first always gets some */
+        if (share > 0 && !deal(topology, child, by_cores, share, sets + given)) return false;
+        /* Nothing for this child: its CPUs go to the worker before. */
+        if (share == 0 && given > 0 && hwloc_bitmap_or(sets[given - 1], sets[given - 1], child->cpuset) != 0)
+            return false;
+        given += share;
+    }
+    return true;
 }
 
 hl_status hl__topology_spread(hl__topology *topology, size_t n) {
@@ -122,19 +168,15 @@ hl_status hl__topology_spread(hl__topology *topology, size_t n) {
     hl_status status = HL_OUT_OF_MEMORY;
     if (!sets || !topology->places) goto done;
     hwloc_obj_t machine = hwloc_get_root_obj(topology->hardware);
-    if (hwloc_distrib(topology->hardware, &machine, 1, sets, (unsigned)n, INT_MAX, 0) != 0) goto done;
-    status = HL_OK;
-    for (size_t i = 0; i < n; i++) {
+    if (deal(topology, machine, n <= weight_of(topology, machine, true), n, sets)) status = HL_OK;
+    topology->n_places = n;
+    for (size_t i = 0; i < n; i++) topology->places[i].cpus = sets[i];
+    for (size_t i = 0; i < n && status == HL_OK; i++) {
         hl__place *place = &topology->places[i];
-        place->cpus = sets[i];
-        topology->n_places = i + 1;
-        if (!place->cpus) {
-            status = HL_OUT_OF_MEMORY;
-            continue;
-        }
         find_node(topology, place);
+        hwloc_const_bitmap_t near = node_cpus(topology, place->numa);
         /* Fewer workers than nodes: a worker still stays with one node's memory. */
-        if (hwloc_bitmap_and(place->cpus, place->cpus, node_cpus(topology, place->numa)) != 0)
+        if (hwloc_bitmap_intersects(place->cpus, near) && hwloc_bitmap_and(place->cpus, place->cpus, near) != 0)
             status = HL_OUT_OF_MEMORY;
     }
 done:
@@ -165,26 +207,53 @@ void hl__topology_bind(hl__topology *topology, size_t worker) {
     hwloc_bitmap_free(cpus);
 }
 
-/* Distances between the settled nodes; numa[i] is node i among all. */
-static void fill_distances(hl__topology *topology, const uint32_t *numa) {
+/* From one node to another, both numbered among all. table: NULL where the machine has none. */
+static uint32_t distance_between(const hl__topology *topology, struct hwloc_distances_s *table, uint32_t from,
+                                 uint32_t to) {
+    if (from == to) return NEAR_DISTANCE;
+    hwloc_uint64_t there, back;
+    hwloc_obj_t a = hwloc_get_obj_by_type(topology->hardware, HWLOC_OBJ_NUMANODE, from);
+    hwloc_obj_t b = hwloc_get_obj_by_type(topology->hardware, HWLOC_OBJ_NUMANODE, to);
+    if (!table || hwloc_distances_obj_pair_values(table, a, b, &there, &back) != 0) return FAR_DISTANCE;
+    return there < UINT32_MAX ? (uint32_t)there : UINT32_MAX;
+}
+
+/* Memory for the workers of a node: its own; where it has none, that of the nearest node that has some, beginning with
+ * those of the same CPUs. Machines that do not say how much memory is where are taken to have some everywhere. */
+static hwloc_obj_t nearest_memory(const hl__topology *topology, struct hwloc_distances_s *table, uint32_t numa) {
+    hwloc_obj_t own = hwloc_get_obj_by_type(topology->hardware, HWLOC_OBJ_NUMANODE, numa), nearest = own;
+    if (own->attr->numanode.local_memory > 0) return own;
+    uint32_t least = UINT32_MAX, n = (uint32_t)hwloc_get_nbobjs_by_type(topology->hardware, HWLOC_OBJ_NUMANODE);
+    for (uint32_t i = 0; i < n; i++) {
+        hwloc_obj_t other = hwloc_get_obj_by_type(topology->hardware, HWLOC_OBJ_NUMANODE, i);
+        if (other->attr->numanode.local_memory == 0) continue;
+        bool same_cpus = !hwloc_bitmap_iszero(own->cpuset) && hwloc_bitmap_isincluded(own->cpuset, other->cpuset);
+        uint32_t distance = same_cpus ? 0 : distance_between(topology, table, numa, i);
+        if (nearest != own && distance >= least) continue;
+        nearest = other;
+        least = distance;
+    }
+    return nearest;
+}
+
+/* Distances between the settled nodes, and their memory; numa[i] is node i among all. */
+static hl_status describe_nodes(hl__topology *topology, const uint32_t *numa) {
     size_t n = topology->n_nodes;
-    for (size_t i = 0; i < n * n; i++) topology->distance[i] = i % (n + 1) == 0 ? NEAR_DISTANCE : FAR_DISTANCE;
     unsigned found = 1;
     struct hwloc_distances_s *table = NULL;
     if (hwloc_distances_get_by_type(topology->hardware, HWLOC_OBJ_NUMANODE, &found, &table,
                                     HWLOC_DISTANCES_KIND_MEANS_LATENCY, 0) != 0 ||
         found == 0)
-        return;
+        table = NULL;
+    hl_status status = HL_OK;
     for (size_t i = 0; i < n; i++) {
-        for (size_t j = 0; j < n; j++) {
-            hwloc_uint64_t there, back;
-            hwloc_obj_t a = hwloc_get_obj_by_type(topology->hardware, HWLOC_OBJ_NUMANODE, numa[i]);
-            hwloc_obj_t b = hwloc_get_obj_by_type(topology->hardware, HWLOC_OBJ_NUMANODE, numa[j]);
-            if (i != j && hwloc_distances_obj_pair_values(table, a, b, &there, &back) == 0)
-                topology->distance[i * n + j] = there < UINT32_MAX ? (uint32_t)there : UINT32_MAX;
-        }
+        for (size_t j = 0; j < n; j++)
+            topology->distance[i * n + j] = distance_between(topology, table, numa[i], numa[j]);
+        topology->nodes[i] = hwloc_bitmap_dup(nearest_memory(topology, table, numa[i])->nodeset);
+        if (!topology->nodes[i]) status = HL_OUT_OF_MEMORY;
     }
-    hwloc_distances_release(topology->hardware, table);
+    if (table) hwloc_distances_release(topology->hardware, table);
+    return status;
 }
 
 hl_status hl__topology_settle(hl__topology *topology) {
@@ -203,15 +272,9 @@ hl_status hl__topology_settle(hl__topology *topology) {
             topology->places[w].node = (uint16_t)topology->n_nodes;
             used = true;
         }
-        if (!used) continue;
-        hwloc_obj_t node = hwloc_get_obj_by_type(topology->hardware, HWLOC_OBJ_NUMANODE, i);
-        hwloc_nodeset_t nodes = hwloc_bitmap_dup(node->nodeset);
-        if (!nodes) goto done;
-        topology->nodes[topology->n_nodes] = nodes;
-        numa[topology->n_nodes++] = i;
+        if (used) numa[topology->n_nodes++] = i;
     }
-    fill_distances(topology, numa);
-    status = HL_OK;
+    status = describe_nodes(topology, numa);
 done:
     hl__release(numa);
     return status;

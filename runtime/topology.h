@@ -11,11 +11,9 @@
 #include "headloom/status.h"
 #include "runtime/system.h"
 
-#define HL__NO_CACHE UINT32_MAX
-
 typedef struct hl__place { /* of one worker */
     hwloc_bitmap_t cpus;   /* within one NUMA node */
-    uint32_t cache;        /* last-level cache that its CPUs share (a number of hwloc's), or HL__NO_CACHE */
+    hwloc_obj_t cache;     /* last-level cache of its first CPU; NULL: none is known */
     uint32_t numa;         /* NUMA node, among all in hwloc's logical order */
     uint16_t node;         /* the same, among nodes with workers: known once settled */
 } hl__place;
@@ -26,7 +24,7 @@ typedef struct hl__topology {
     bool binds;                /* we bind threads: the user has not told the OpenMP runtime to */
     hl__place *places;
     size_t n_places;
-    hwloc_nodeset_t *nodes; /* memory of each node with workers */
+    hwloc_nodeset_t *nodes; /* memory of each node with workers: another's where the node has none itself */
     uint32_t *distance;     /* n_nodes x n_nodes; the same node is the least */
     size_t n_nodes;
 } hl__topology;

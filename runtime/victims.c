@@ -32,7 +32,7 @@ static int nearer(const void *left, const void *right) {
 /* 0: same cache, 1: same node, above: other nodes. */
 static uint32_t distance(const hl__topology *topology, size_t from, size_t to) {
     const hl__place *a = &topology->places[from], *b = &topology->places[to];
-    if (a->node == b->node) return a->cache == b->cache && a->cache != HL__NO_CACHE ? 0 : 1;
+    if (a->node == b->node) return a->cache && a->cache == b->cache ? 0 : 1;
     uint32_t apart = topology->distance[a->node * topology->n_nodes + b->node];
     return apart < UINT32_MAX - 2 ? apart + 2 : UINT32_MAX;
 }

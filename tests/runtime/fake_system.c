@@ -14,6 +14,7 @@
 
 static int choose(void *context, hwloc_topology_t topology) {
     const char *text = ((fake_system *)context)->topology;
+    if (text[0] == '/') return hwloc_topology_set_xml(topology, text);
     if (text[0] == '<') return hwloc_topology_set_xmlbuffer(topology, text, (int)strlen(text) + 1);
     return hwloc_topology_set_synthetic(topology, text);
 }
@@ -30,6 +31,11 @@ static int process_cpus(void *context, hwloc_topology_t topology, hwloc_bitmap_t
 
 static int thread_cpus(void *context, hwloc_topology_t topology, hwloc_bitmap_t cpus) {
     return read_set(((fake_system *)context)->thread_cpus, topology, cpus);
+}
+
+static int openmp_cpus(void *context, hwloc_bitmap_t cpus) {
+    const char *list = ((fake_system *)context)->openmp_cpus;
+    return list ? hwloc_bitmap_list_sscanf(cpus, list) : -1;
 }
 
 static void record(fake_system *fake, fake_call *calls, size_t *n_calls, hwloc_const_bitmap_t set, fake_call call) {
@@ -91,6 +97,7 @@ void fake_system_init(fake_system *fake, const char *topology) {
                                 .choose = choose,
                                 .process_cpus = process_cpus,
                                 .thread_cpus = thread_cpus,
+                                .openmp_cpus = openmp_cpus,
                                 .bind_thread = bind_thread,
                                 .bind_memory = bind_memory,
                                 .environment = environment,

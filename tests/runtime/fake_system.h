@@ -10,7 +10,7 @@
 
 #include "runtime/system.h"
 
-#define FAKE_CALLS 64
+#define FAKE_CALLS 512
 #define FAKE_SET_BYTES 256
 
 typedef struct fake_pair {
@@ -27,9 +27,10 @@ typedef struct fake_call {
 
 typedef struct fake_system {
     hl__system system;                    /* what to hand to the code under test */
-    const char *topology;                 /* in hwloc's synthetic notation, or XML */
+    const char *topology;                 /* in hwloc's synthetic notation, XML, or the path of a file with XML */
     const char *process_cpus;             /* list; NULL: all; "?": cannot be read */
     const char *thread_cpus;              /* list; NULL: all */
+    const char *openmp_cpus;              /* list; NULL: the OpenMP runtime has no places */
     const fake_pair *environment, *files; /* end with a NULL key */
     pthread_mutex_t mutex;
     fake_call threads[FAKE_CALLS], memory[FAKE_CALLS];

@@ -7,10 +7,12 @@
 #include <fcntl.h>
 #include <pthread.h>
 #include <sched.h>
+#include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "tests/support/suite.h"
@@ -50,6 +52,47 @@ START_TEST(MasksAreTheSchedulers) {
     check_thread(cpus); /* the process has one thread here, or threads with one mask */
     hwloc_bitmap_free(cpus);
     hwloc_topology_destroy(topology);
+}
+END_TEST
+
+/* In a process of its own, where the OpenMP runtime has bound the first thread to one of its places. */
+static void check_places(const char *all) {
+    hwloc_topology_t topology = machine();
+    hwloc_bitmap_t cpus = hwloc_bitmap_alloc();
+    ck_assert_int_eq(native->openmp_cpus(native->context, cpus), 0);
+    char seen[4096];
+    hwloc_bitmap_list_snprintf(seen, sizeof seen, cpus);
+    ck_assert_str_eq(seen, all);
+    hwloc_bitmap_free(cpus);
+    hwloc_topology_destroy(topology);
+}
+
+START_TEST(PlacesOfTheOpenmpRuntimeAreAllCpusThatItUses) {
+    if (getenv("HEADLOOM_TEST_CPUS")) {
+        check_places(getenv("HEADLOOM_TEST_CPUS"));
+        return;
+    }
+    hwloc_topology_t topology = machine();
+    hwloc_bitmap_t cpus = hwloc_bitmap_alloc();
+    ck_assert_int_eq(native->thread_cpus(native->context, topology, cpus), 0);
+    char all[4096];
+    hwloc_bitmap_list_snprintf(all, sizeof all, cpus);
+    hwloc_bitmap_free(cpus);
+    hwloc_topology_destroy(topology);
+    extern char **environ;
+    setenv("HEADLOOM_TEST_CPUS", all, 1);
+    setenv("OMP_PROC_BIND", "true", 1);
+    setenv("CK_RUN_CASE", "PlacesOfTheOpenmpRuntimeAreAllCpusThatItUses", 1);
+    pid_t child;
+    int failure = posix_spawn(&child, "/proc/self/exe", NULL, NULL, (char *[]){"test_system", NULL}, environ);
+    unsetenv("HEADLOOM_TEST_CPUS");
+    unsetenv("OMP_PROC_BIND");
+    unsetenv("CK_RUN_CASE");
+    ck_assert_int_eq(failure, 0);
+    int outcome = -1;
+    ck_assert_int_eq(waitpid(child, &outcome, 0), child);
+    ck_assert(WIFEXITED(outcome));
+    ck_assert_int_eq(WEXITSTATUS(outcome), EXIT_SUCCESS);
 }
 END_TEST
 
@@ -159,6 +202,7 @@ END_TEST
 
 int main(void) {
     return run_tests("system", TESTS(TheTopologyIsThisMachines, MasksAreTheSchedulers,
-                                     BindingMovesTheCallingThreadAlone, BoundMemoryIsBound, TheEnvironmentIsTheProcesss,
-                                     FilesAreReadUpToTheRoomThereIs, FilesAreClosed));
+                                     PlacesOfTheOpenmpRuntimeAreAllCpusThatItUses, BindingMovesTheCallingThreadAlone,
+                                     BoundMemoryIsBound, TheEnvironmentIsTheProcesss, FilesAreReadUpToTheRoomThereIs,
+                                     FilesAreClosed));
 }

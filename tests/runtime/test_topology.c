@@ -172,7 +172,7 @@ START_TEST(NodesWithoutCpusAreCutOff) {
     check_set(topology->nodes[0], "0");
     check_set(topology->nodes[1], "3");
     fake.n_memory = 0;
-    hl__topology_place_memory(topology, NULL, 0, HL__NO_CACHE);
+    hl__topology_place_memory(topology, NULL, 0, SIZE_MAX);
     ck_assert_str_eq(fake.memory[0].set, "0,3");
     hl__topology_destroy(topology);
     free(text);
@@ -183,11 +183,11 @@ START_TEST(WorkersShareTheCacheOfTheirCpus) {
     fake_system fake;
     fake_system_init(&fake, "node:2 l3:2 core:2 pu:1");
     hl__topology *topology = settled(&fake, 8);
-    for (size_t w = 0; w < 8; w++) ck_assert_uint_eq(topology->places[w].cache, w / 2);
+    for (size_t w = 0; w < 8; w++) ck_assert_uint_eq(topology->places[w].cache->logical_index, w / 2);
     hl__topology_destroy(topology);
     fake_system_init(&fake, "node:2 core:2 pu:1");
     topology = settled(&fake, 4);
-    for (size_t w = 0; w < 4; w++) ck_assert_uint_eq(topology->places[w].cache, HL__NO_CACHE);
+    for (size_t w = 0; w < 4; w++) ck_assert_ptr_null(topology->places[w].cache);
     hl__topology_destroy(topology);
 }
 END_TEST
@@ -256,7 +256,7 @@ START_TEST(ThreadsThatTheUserBindsAreLeftAlone) {
         check_set(topology->nodes[0], "1");
         for (size_t w = 0; w < 2; w++) {
             check_set(topology->places[w].cpus, "6");
-            ck_assert_uint_eq(topology->places[w].cache, 3);
+            ck_assert_uint_eq(topology->places[w].cache->logical_index, 3);
             ck_assert_uint_eq(topology->places[w].node, 0);
         }
         hl__topology_destroy(topology);
