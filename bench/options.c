@@ -15,8 +15,11 @@
 #define N_COMMON 3
 #define FIRST_KEY 0x200 /* no letter */
 
-const bench_word bench_policies[] = {
-    {"dataflow", HL_POLICY_DATAFLOW}, {"levels", HL_POLICY_LEVELS}, {"serial", HL_POLICY_SERIAL}, {NULL, 0}};
+const bench_word bench_policies[] = {{"dataflow", HL_POLICY_DATAFLOW},
+                                     {"levels", HL_POLICY_LEVELS},
+                                     {"serial", HL_POLICY_SERIAL},
+                                     {"tasks", HL_POLICY_TASKS},
+                                     {NULL, 0}};
 
 /* A command's own options and the common ones. */
 typedef struct table {

@@ -48,10 +48,10 @@ extern const bench_word bench_policies[];
 #define BENCH_SIZE_OPTION(word, address, text) \
     { .name = (word), .doc = (text), .kind = BENCH_SIZE, .value = (address), .least = 1 }
 
-#define BENCH_POLICY_OPTION(options)                                                                    \
-    {                                                                                                   \
-        .name = "policy", .doc = "how tasks are run: dataflow, levels or serial", .kind = BENCH_CHOICE, \
-        .value = &(options)->policy, .words = bench_policies                                            \
+#define BENCH_POLICY_OPTION(options)                                                                \
+    {                                                                                               \
+        .name = "policy", .doc = "how tasks are run: dataflow, levels, serial or tasks (OpenMP's)", \
+        .kind = BENCH_CHOICE, .value = &(options)->policy, .words = bench_policies                  \
     }
 #define BENCH_NO_SCALING_OPTION(options)                                                       \
     {                                                                                          \

@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
  * hl-bench block from outside, on blocks that take no time: under each policy and mask. */
+#include "bench/options.h"
 #include "tests/bench/kit.h"
 
 START_TEST(EachPolicyIsMeasured) {
-    static const char *const policies[] = {"dataflow", "levels", "serial"};
-    for (size_t i = 0; i < 3; i++) {
+    for (const bench_word *w = bench_policies; w->word; w++) {
         json_t *report = run_report(WORDS("block", "--batch", "2", "--tokens", "9", "--width", "12", "--heads", "3",
-                                          "--repetitions", "2", "--threads", "2", "--policy", policies[i]));
+                                          "--repetitions", "2", "--threads", "2", "--policy", w->word));
         const json_t *options = key_of(report, "options");
-        ck_assert_str_eq(json_string_value(key_of(options, "policy")), policies[i]);
+        ck_assert_str_eq(json_string_value(key_of(options, "policy")), w->word);
         ck_assert(number_of(options, "batch") == 2 && number_of(options, "tokens") == 9);
         ck_assert(number_of(options, "width") == 12 && number_of(options, "heads") == 3);
         ck_assert_double_gt(number_of(result_of(report, "forward"), "gflops"), 0);

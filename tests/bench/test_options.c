@@ -4,6 +4,7 @@
  * measured. The refusals end the process, so that they are seen from outside. */
 #include "bench/options.h"
 #include "tests/bench/kit.h"
+#include "tests/support/policies.h"
 
 typedef enum colour { RED, GREEN = 7 } colour;
 static const bench_word colours[] = {{"red", RED}, {"green", GREEN}, {NULL, 0}};
@@ -104,8 +105,21 @@ START_TEST(WhatIsNoNumberInItsRangeIsRefused) {
 }
 END_TEST
 
+/* The word is the name as the headers spell it, in small letters. */
+START_TEST(EachPolicyHasItsWord) {
+    size_t n = 0;
+    while (bench_policies[n].word) n++;
+    ck_assert_uint_eq(n, N_POLICIES);
+    for (size_t p = 0; p < N_POLICIES; p++) {
+        const bench_word *w = bench_policies;
+        while (w->word && w->value != policies[p].policy) w++;
+        ck_assert_msg(w->word && strcasecmp(w->word, policies[p].name) == 0, "%s: %s", policies[p].name, w->word);
+    }
+}
+END_TEST
+
 START_TEST(UnknownWordsAreRefusedWithThoseThatAreKnown) {
-    check_refused(WORDS("block", "--policy", "fast"), "--policy: 'fast' is none of dataflow, levels, serial");
+    check_refused(WORDS("block", "--policy", "fast"), "--policy: 'fast' is none of dataflow, levels, serial, tasks");
     check_refused(WORDS("block", "--policy", "DATAFLOW"), "'DATAFLOW' is none of");
     check_refused(WORDS("block", "--mask", ""), "--mask: '' is none of none, causal, window, causal-window");
 }

@@ -8,6 +8,7 @@
 #include "runtime/memory.h"
 #include "runtime/run.h"
 #include "tests/graph/training.h"
+#include "tests/support/policies.h"
 #include "tests/support/suite.h"
 
 void *__real_hl__allocate(size_t count, size_t size);
@@ -238,9 +239,9 @@ END_TEST
 START_TEST(WritingRunningAndReadingAllocateNothing) {
     training t = training_open(&sizes, 2);
     hl_tensor *outputs[] = {t.model.loss, t.adamw, t.model.weights[0], t.gradients[3]};
-    for (hl_policy policy = HL_POLICY_DATAFLOW; policy <= HL_POLICY_SERIAL; policy++) {
+    for (size_t p = 0; p < N_POLICIES; p++) {
         hl_runtime *runtime =
-            kit_runtime_of(&(hl_runtime_options){.workers = 3, .policy = policy, .trace_events = policy * 1000u});
+            kit_runtime_of(&(hl_runtime_options){.workers = 3, .policy = policies[p].policy, .trace_events = p * 1000});
         hl_state *state = kit_state();
         hl_program *program = training_program(&t, runtime, state, outputs, 4);
         float weights[2 * 2 * 6 * 6];

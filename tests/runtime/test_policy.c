@@ -9,12 +9,10 @@
 
 #include "tests/runtime/dag.h"
 #include "tests/runtime/kit.h"
+#include "tests/support/policies.h"
 #include "tests/support/suite.h"
 
-#define N_POLICIES 3
 #define N_REPLAYS 3
-
-static const hl_policy policies[N_POLICIES] = {HL_POLICY_DATAFLOW, HL_POLICY_LEVELS, HL_POLICY_SERIAL};
 
 START_TEST(EachPolicyIsFoundByItsValue) {
 #define FOUND(name, value, text) ck_assert_ptr_eq(hl__policy_find(value), &hl__policy_##name);
@@ -23,11 +21,12 @@ START_TEST(EachPolicyIsFoundByItsValue) {
     ck_assert_str_eq(hl__policy_find(HL_POLICY_DATAFLOW)->name, "dataflow");
     ck_assert_str_eq(hl__policy_find(HL_POLICY_LEVELS)->name, "levels");
     ck_assert_str_eq(hl__policy_find(HL_POLICY_SERIAL)->name, "serial");
+    ck_assert_str_eq(hl__policy_find(HL_POLICY_TASKS)->name, "tasks");
 }
 END_TEST
 
 START_TEST(OtherValuesAreNoPolicies) {
-    static const int others[] = {3, 4, 255, -1, 1 << 30};
+    static const int others[] = {N_POLICIES, N_POLICIES + 1, 255, -1, 1 << 30};
     for (size_t i = 0; i < sizeof others / sizeof *others; i++)
         ck_assert_ptr_null(hl__policy_find((hl_policy)others[i]));
 }
@@ -70,7 +69,8 @@ START_TEST(EachTaskRunsOnceAndAfterItsPredecessors) {
     for (size_t p = 0; p < N_POLICIES; p++)
         for (size_t w = 0; w < N_KIT_WORKERS; w++)
             run_shapes("core:4 pu:1",
-                       &(hl_runtime_options){.workers = kit_workers[w], .policy = policies[p], .steal_seed = w}, w);
+                       &(hl_runtime_options){.workers = kit_workers[w], .policy = policies[p].policy, .steal_seed = w},
+                       w);
 }
 END_TEST
 
@@ -78,13 +78,13 @@ START_TEST(TheSameHoldsOnManyNodes) {
     static const char *const topologies[] = {"node:2 core:4 pu:1", "node:4 l3:2 core:1 pu:1", "node:7 pu:1"};
     for (size_t p = 0; p < N_POLICIES; p++)
         for (size_t t = 0; t < 3; t++)
-            run_shapes(topologies[t], &(hl_runtime_options){.workers = 7, .policy = policies[p]}, 50 + t);
+            run_shapes(topologies[t], &(hl_runtime_options){.workers = 7, .policy = policies[p].policy}, 50 + t);
 }
 END_TEST
 
 START_TEST(TheSameHoldsWhileATraceIsRecorded) {
     for (size_t p = 0; p < N_POLICIES; p++)
-        run_shapes("pu:4", &(hl_runtime_options){.workers = 3, .policy = policies[p], .trace_events = 100}, 90);
+        run_shapes("pu:4", &(hl_runtime_options){.workers = 3, .policy = policies[p].policy, .trace_events = 100}, 90);
 }
 END_TEST
 
@@ -95,8 +95,9 @@ START_TEST(GraphsOfAllSizesTakeTurns) {
     for (size_t p = 0; p < N_POLICIES; p++) {
         for (size_t w = 0; w < N_KIT_WORKERS; w++) {
             fake_system fake;
-            hl_runtime *runtime = kit_runtime(&fake, "node:2 core:2 pu:1",
-                                              &(hl_runtime_options){.workers = kit_workers[w], .policy = policies[p]});
+            hl_runtime *runtime =
+                kit_runtime(&fake, "node:2 core:2 pu:1",
+                            &(hl_runtime_options){.workers = kit_workers[w], .policy = policies[p].policy});
             dag *d[N];
             for (size_t i = 0; i < N; i++)
                 d[i] = dag_create(&(dag_options){.n_tasks = n_tasks[i], .n_edges = n_tasks[i], .seed = i + 7 * w});
@@ -117,7 +118,7 @@ START_TEST(SleepersAreWokenByTheNextRun) {
     for (size_t p = 0; p < N_POLICIES; p++) {
         fake_system fake;
         hl_runtime *runtime =
-            kit_runtime(&fake, "node:2 core:2 pu:1", &(hl_runtime_options){.workers = 7, .policy = policies[p]});
+            kit_runtime(&fake, "node:2 core:2 pu:1", &(hl_runtime_options){.workers = 7, .policy = policies[p].policy});
         dag *d = dag_create(&(dag_options){.n_tasks = 40, .n_edges = 60, .seed = p});
         for (size_t round = 1; round <= 40; round++) {
             if (round % 2) kit_wait_for_sleep(runtime);
@@ -133,7 +134,8 @@ END_TEST
 START_TEST(EmptyGraphsAreOverAtOnce) {
     for (size_t p = 0; p < N_POLICIES; p++) {
         fake_system fake;
-        hl_runtime *runtime = kit_runtime(&fake, "pu:2", &(hl_runtime_options){.workers = 2, .policy = policies[p]});
+        hl_runtime *runtime =
+            kit_runtime(&fake, "pu:2", &(hl_runtime_options){.workers = 2, .policy = policies[p].policy});
         dag *d = dag_create(&(dag_options){.n_tasks = 20, .n_edges = 20});
         hl__task_graph none = kit_graph(NULL, 0, NULL, 0);
         for (size_t round = 1; round <= 5; round++) {
@@ -153,7 +155,8 @@ END_TEST
 START_TEST(GraphsMayGoAsSoonAsTheirRunIsOver) {
     for (size_t p = 0; p < N_POLICIES; p++) {
         fake_system fake;
-        hl_runtime *runtime = kit_runtime(&fake, "pu:4", &(hl_runtime_options){.workers = 7, .policy = policies[p]});
+        hl_runtime *runtime =
+            kit_runtime(&fake, "pu:4", &(hl_runtime_options){.workers = 7, .policy = policies[p].policy});
         for (uint64_t round = 0; round < 200; round++) {
             dag *d = dag_create(&(dag_options){.n_tasks = 1 + round % 30, .n_edges = round % 40, .seed = round});
             ck_assert_int_eq(hl__runtime_run(runtime, &d->graph), HL_OK);

@@ -16,6 +16,7 @@
 #include "runtime/memory.h"
 #include "tests/runtime/dag.h"
 #include "tests/runtime/kit.h"
+#include "tests/support/policies.h"
 #include "tests/support/suite.h"
 
 static _Atomic size_t allocations_left = SIZE_MAX; /* before one fails */
@@ -50,8 +51,10 @@ static const char untouched[] = "what was there before";
 #define UNTOUCHED ((hl_runtime *)(uintptr_t)untouched)
 
 START_TEST(OptionsAreChecked) {
-    static const hl_runtime_options wrong[] = {
-        {.workers = 4097}, {.workers = SIZE_MAX}, {.policy = (hl_policy)3}, {.workers = 1, .policy = (hl_policy)-1}};
+    static const hl_runtime_options wrong[] = {{.workers = 4097},
+                                               {.workers = SIZE_MAX},
+                                               {.policy = (hl_policy)N_POLICIES},
+                                               {.workers = 1, .policy = (hl_policy)-1}};
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
         hl_runtime *runtime = UNTOUCHED;
         ck_assert_int_eq(hl_runtime_create(&wrong[i], &runtime), HL_INVALID_ARGUMENT);
@@ -72,9 +75,9 @@ START_TEST(NoRuntimeIsHarmless) {
 END_TEST
 
 START_TEST(ThisMachineHasARuntime) {
-    for (int policy = 0; policy < 3; policy++) {
+    for (size_t p = 0; p < N_POLICIES; p++) {
         hl_runtime *runtime = NULL;
-        ck_assert_int_eq(hl_runtime_create(&(hl_runtime_options){.workers = 3, .policy = (hl_policy)policy}, &runtime),
+        ck_assert_int_eq(hl_runtime_create(&(hl_runtime_options){.workers = 3, .policy = policies[p].policy}, &runtime),
                          HL_OK);
         ck_assert_uint_eq(hl_runtime_workers(runtime), 3);
         ck_assert_uint_ge(hl_runtime_nodes(runtime), 1);
@@ -219,8 +222,8 @@ START_TEST(RuntimesStandSideBySide) {
     hl_runtime *runtime[N];
     dag *d = dag_create(&(dag_options){.n_tasks = 60, .n_edges = 100});
     for (size_t i = 0; i < N; i++)
-        runtime[i] =
-            kit_runtime(&fake[i], "pu:2", &(hl_runtime_options){.workers = 1 + i, .policy = (hl_policy)(i % 3)});
+        runtime[i] = kit_runtime(&fake[i], "pu:2",
+                                 &(hl_runtime_options){.workers = 1 + i, .policy = policies[i % N_POLICIES].policy});
     for (size_t round = 1; round <= 10; round++) {
         ck_assert_int_eq(hl__runtime_run(runtime[round % N], &d->graph), HL_OK);
         dag_check(d, round);
@@ -231,8 +234,8 @@ START_TEST(RuntimesStandSideBySide) {
 END_TEST
 
 START_TEST(EachFailedAllocationLeavesNothingBehind) {
-    for (int policy = 0; policy < 3; policy++) {
-        hl_runtime_options options = {.policy = (hl_policy)policy, .trace_events = 3};
+    for (size_t p = 0; p < N_POLICIES; p++) {
+        hl_runtime_options options = {.policy = policies[p].policy, .trace_events = 3};
         hl_runtime *runtime = UNTOUCHED;
         size_t n_failures = 0;
         for (bool made = false; !made; n_failures++) {
@@ -283,12 +286,12 @@ END_TEST
 /* In a process of its own, whose OpenMP runtime gives three threads at most. */
 static void check_limited(void) {
     static const fake_pair too_many[] = {{"OMP_NUM_THREADS", "1000000"}, {NULL, NULL}};
-    for (int policy = 0; policy < 3; policy++) {
+    for (size_t p = 0; p < N_POLICIES; p++) {
         fake_system fake;
         fake_system_init(&fake, "node:8 core:2 pu:1");
         fake.environment = too_many;
         hl_runtime *runtime = NULL;
-        hl_runtime_options options = {.policy = (hl_policy)policy, .trace_events = 1};
+        hl_runtime_options options = {.policy = policies[p].policy, .trace_events = 1};
         ck_assert_int_eq(hl__runtime_create_on(&fake.system, &options, &runtime), HL_OK);
         ck_assert_uint_eq(runtime->room_workers, 4096); /* no more are asked for, whatever the environment says */
         ck_assert_uint_eq(hl_runtime_workers(runtime), 3);

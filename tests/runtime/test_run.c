@@ -15,6 +15,7 @@
 #include "runtime/memory.h"
 #include "tests/runtime/dag.h"
 #include "tests/runtime/kit.h"
+#include "tests/support/policies.h"
 #include "tests/support/suite.h"
 
 static _Atomic size_t n_taken; /* blocks from the heap or from the system */
@@ -38,12 +39,10 @@ void *__wrap_mmap(void *address, size_t bytes, int protection, int flags, int fi
     return take() ? __real_mmap(address, bytes, protection, flags, file, offset) : MAP_FAILED;
 }
 
-#define N_POLICIES 3
-
-static hl_runtime *small_runtime(fake_system *fake, size_t workers, int policy, size_t trace_events) {
+static hl_runtime *small_runtime(fake_system *fake, size_t workers, size_t policy, size_t trace_events) {
     return kit_runtime(
         fake, "node:2 core:2 pu:1",
-        &(hl_runtime_options){.workers = workers, .policy = (hl_policy)policy, .trace_events = trace_events});
+        &(hl_runtime_options){.workers = workers, .policy = policies[policy].policy, .trace_events = trace_events});
 }
 
 /* ---- scratch ---- */
@@ -67,7 +66,7 @@ static void use_scratch(const void *argument, const uint32_t index[HL__TASK_GRID
 
 START_TEST(EachWorkerHasScratchOfItsNode) {
     static const size_t sizes[] = {1, 1000, 64, 100001, 3 << 20};
-    for (int policy = 0; policy < N_POLICIES; policy++) {
+    for (size_t policy = 0; policy < N_POLICIES; policy++) {
         fake_system fake;
         hl_runtime *runtime = small_runtime(&fake, 4, policy, 0);
         scratch_scene s = {.bytes = 0}, *argument = &s;
@@ -108,7 +107,7 @@ END_TEST
 
 START_TEST(RunsAllocateNothingAfterReserve) {
     static const char *const names[] = {"a", "b"};
-    for (int policy = 0; policy < N_POLICIES; policy++) {
+    for (size_t policy = 0; policy < N_POLICIES; policy++) {
         for (size_t trace_events = 0; trace_events < 200; trace_events += 100) {
             fake_system fake;
             hl_runtime *runtime = small_runtime(&fake, 3, policy, trace_events);
@@ -133,7 +132,7 @@ END_TEST
 
 START_TEST(WithoutMemoryNothingRuns) {
     static const char *const names[] = {"a", "b", "c"};
-    for (int policy = 0; policy < N_POLICIES; policy++) {
+    for (size_t policy = 0; policy < N_POLICIES; policy++) {
         for (size_t n = 0, made = 0; !made; n++) {
             ck_assert_uint_lt(n, 100);
             fake_system fake;
@@ -241,7 +240,7 @@ static void finish(caller callers[4], const gate *g) {
 }
 
 START_TEST(RunsOfSeveralThreadsQueueUp) {
-    for (int policy = 0; policy < N_POLICIES; policy++) {
+    for (size_t policy = 0; policy < N_POLICIES; policy++) {
         fake_system fake;
         gate g = {.n_workers = 3}, *argument = &g;
         hl_runtime *runtime = small_runtime(&fake, 3, policy, 0);
@@ -258,7 +257,7 @@ START_TEST(RunsOfSeveralThreadsQueueUp) {
 END_TEST
 
 START_TEST(ACallersParallelRegionNeitherNestsNorDeadlocks) {
-    for (int policy = 0; policy < N_POLICIES; policy++) {
+    for (size_t policy = 0; policy < N_POLICIES; policy++) {
         fake_system fake;
         gate g = {.n_workers = 3, .n_callers = 4}, *argument = &g;
         hl_runtime *runtime = small_runtime(&fake, 3, policy, 0);
@@ -281,20 +280,21 @@ START_TEST(ACallersParallelRegionNeitherNestsNorDeadlocks) {
 END_TEST
 
 START_TEST(RuntimesComeAndGoInsideOfAParallelRegion) {
-    hl_status status[3] = {HL_SYSTEM, HL_SYSTEM, HL_SYSTEM};
-    size_t n_workers[3] = {0};
-    dag *d[3];
-    for (size_t i = 0; i < 3; i++) d[i] = dag_create(&(dag_options){.n_tasks = 50, .n_edges = 70, .seed = i});
-#pragma omp parallel num_threads(3)
+    hl_status status[N_POLICIES];
+    size_t n_workers[N_POLICIES] = {0};
+    dag *d[N_POLICIES];
+    for (size_t i = 0; i < N_POLICIES; i++) status[i] = HL_SYSTEM;
+    for (size_t i = 0; i < N_POLICIES; i++) d[i] = dag_create(&(dag_options){.n_tasks = 50, .n_edges = 70, .seed = i});
+#pragma omp parallel num_threads(N_POLICIES)
     {
         int i = omp_get_thread_num();
         hl_runtime *runtime = NULL;
-        status[i] = hl_runtime_create(&(hl_runtime_options){.workers = 3, .policy = (hl_policy)i}, &runtime);
+        status[i] = hl_runtime_create(&(hl_runtime_options){.workers = 3, .policy = policies[i].policy}, &runtime);
         if (status[i] == HL_OK) status[i] = hl__runtime_run(runtime, &d[i]->graph);
         n_workers[i] = hl_runtime_workers(runtime);
         hl_runtime_destroy(runtime);
     }
-    for (size_t i = 0; i < 3; i++) {
+    for (size_t i = 0; i < N_POLICIES; i++) {
         ck_assert_int_eq(status[i], HL_OK);
         ck_assert_uint_eq(n_workers[i], 3); /* a team of its own, not a nested one of a single thread */
         dag_check(d[i], 1);
@@ -318,7 +318,7 @@ static int call_in_child(hl_runtime *runtime, dag *d) {
 }
 
 START_TEST(ForkedChildrenAreRefused) {
-    for (int policy = 0; policy < N_POLICIES; policy++) {
+    for (size_t policy = 0; policy < N_POLICIES; policy++) {
         fake_system fake;
         hl_runtime *runtime = small_runtime(&fake, 3, policy, policy == 1 ? 100 : 0);
         dag *d = dag_create(&(dag_options){.n_tasks = 50, .n_edges = 100});

@@ -12,9 +12,9 @@
 #include "tests/runtime/dag.h"
 #include "tests/runtime/json.h"
 #include "tests/runtime/kit.h"
+#include "tests/support/policies.h"
 #include "tests/support/suite.h"
 
-#define N_POLICIES 3
 #define N_TRACED 120 /* tasks of the graph that is traced */
 
 static _Atomic size_t allocations_left = SIZE_MAX; /* before one fails */
@@ -28,10 +28,9 @@ void *__wrap_hl__allocate(size_t count, size_t size) {
     return __real_hl__allocate(count, size);
 }
 
-static hl_runtime *small_runtime(fake_system *fake, size_t workers, int policy, size_t trace_events) {
-    return kit_runtime(
-        fake, "node:2 core:2 pu:1",
-        &(hl_runtime_options){.workers = workers, .policy = (hl_policy)policy, .trace_events = trace_events});
+static hl_runtime *small_runtime(fake_system *fake, size_t workers, hl_policy policy, size_t trace_events) {
+    return kit_runtime(fake, "node:2 core:2 pu:1",
+                       &(hl_runtime_options){.workers = workers, .policy = policy, .trace_events = trace_events});
 }
 
 START_TEST(WithoutRoomForEventsThereIsNoTrace) {
@@ -76,9 +75,9 @@ static void intrude(const void *argument, const uint32_t index[HL__TASK_GRID_RAN
 }
 
 START_TEST(DuringARunATraceIsBusy) {
-    for (int policy = 0; policy < N_POLICIES; policy++) {
+    for (size_t p = 0; p < N_POLICIES; p++) {
         fake_system fake;
-        intruder i = {.runtime = small_runtime(&fake, 2, policy, 10)}, *argument = &i;
+        intruder i = {.runtime = small_runtime(&fake, 2, policies[p].policy, 10)}, *argument = &i;
         hl__task_graph graph = kit_graph(&(hl__task){.run = intrude, .argument = &argument}, 1, NULL, 0);
         ck_assert_int_eq(hl__runtime_run(i.runtime, &graph), HL_OK);
         ck_assert_int_eq(i.write, HL_BUSY);
@@ -147,9 +146,9 @@ static dag *traced_dag(const char *const *names) {
 START_TEST(ATraceShowsEachTaskOnce) {
     static const char *const first_names[] = {"dense.forward", "softmax \"1\"", "loss.backward"};
     static const char *const second_names[] = {"other", "names", "here"};
-    for (int policy = 0; policy < N_POLICIES; policy++) {
+    for (size_t p = 0; p < N_POLICIES; p++) {
         fake_system fake;
-        hl_runtime *runtime = small_runtime(&fake, 4, policy, 1000);
+        hl_runtime *runtime = small_runtime(&fake, 4, policies[p].policy, 1000);
         dag *d = traced_dag(first_names);
         for (size_t replay = 1; replay <= 3; replay++) { /* what was recorded stays until it is cleared */
             size_t count[N_TRACED] = {0};

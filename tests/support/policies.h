@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * All policies, from the public list, so that a test that goes over them leaves none out. */
+#ifndef HL_TESTS_SUPPORT_POLICIES_H
+#define HL_TESTS_SUPPORT_POLICIES_H
+
+#include "headloom/runtime.h"
+
+enum {
+#define POLICIES_COUNT(name, value, text) +1
+    N_POLICIES = HL_POLICY_LIST(POLICIES_COUNT),
+#undef POLICIES_COUNT
+};
+
+/* name: as the headers spell it. */
+static const struct {
+    hl_policy policy;
+    const char *name;
+} policies[N_POLICIES] = {
+#define POLICIES_ENTRY(name, value, text) {HL_POLICY_##name, #name},
+    HL_POLICY_LIST(POLICIES_ENTRY)
+#undef POLICIES_ENTRY
+};
+
+#endif
