@@ -2,7 +2,8 @@
  *
  * Reverse mode over the graph. Forward steps of every node become calls; for each loss whose gradient somebody reads,
  * the nodes are walked backwards and the steps that their operators declare become calls too. Where a value has several
- * readers, their shares are summed in the fixed order of the walk. Nodes that read gradients (updates) come last. */
+ * readers, their shares are summed in the fixed order of the walk: by the step that makes the next share where it takes
+ * the earlier ones (HL_SHARE), else by a call of add. Nodes that read gradients (updates) come last. */
 #include "graph/emit.h"
 
 #include <string.h>
@@ -65,10 +66,16 @@ static void choose_steps(const walk *w, const hl__ir_node *node, bool run[HL_MAX
     }
 }
 
+/* How often a step's list names a value. */
+static size_t times(const uint16_t *codes, uint16_t wanted) {
+    size_t n = 0;
+    for (; *codes; codes++) n += *codes == wanted;
+    return n;
+}
+
 static bool has_gradient_step(const hl__ir_node *node, size_t input) {
     for (const hl_step *step = node->op->backward; step < node->op->backward + HL_MAX_STEPS && step->pass; step++)
-        for (const uint16_t *code = step->writes; *code; code++)
-            if (*code == HL_DIN(input)) return true;
+        if (times(step->writes, HL_DIN(input))) return true;
     return false;
 }
 
@@ -78,6 +85,42 @@ static hl_status check_steps(const walk *w, const hl__ir_node *node) {
         return hl__ir_fail(w->ir, HL_UNSUPPORTED, "%s '%s' has no gradient with respect to input %zu ('%s')",
                            node->op->name, node->name, i, w->ir->values[node->inputs[i]].name);
     }
+    return HL_OK;
+}
+
+/* True where the steps that run write the gradient of this input once, and the step that does takes earlier shares. An
+ * alias makes no sums: whoever may become a view takes none, whether it becomes one or not. */
+static bool takes_share(const hl__ir_node *node, const bool run[HL_MAX_STEPS], size_t n_steps, size_t input) {
+    size_t n_writes = 0;
+    bool takes = false;
+    for (size_t s = 0; s < n_steps; s++) {
+        const hl_step *step = &node->op->backward[s];
+        size_t n = run[s] ? times(step->writes, HL_DIN(input)) : 0;
+        n_writes += n;
+        takes |= n && !step->alias && times(step->reads, HL_SHARE(input));
+    }
+    return takes && n_writes == 1;
+}
+
+/* Gives the sums so far to the steps that take them: of a value that is several inputs of the node, to one of them. */
+static void hand_in_shares(const walk *w, const hl__ir_node *node, const bool run[HL_MAX_STEPS], size_t n_steps,
+                           hl__emission *e) {
+    for (size_t i = 0; i < node->n_inputs; i++) {
+        if (e->d_inputs[i] == HL__NONE || w->gradient[node->inputs[i]] == HL__NONE) continue;
+        bool given = false;
+        for (size_t j = 0; j < i; j++) given |= node->inputs[j] == node->inputs[i] && e->shares[j] != HL__NONE;
+        if (!given && takes_share(node, run, n_steps, i)) e->shares[i] = w->gradient[node->inputs[i]];
+    }
+}
+
+/* What the steps have made joins the sums: first what holds them already. */
+static hl_status collect_shares(walk *w, const hl__ir_node *node, const hl__emission *e) {
+    for (size_t i = 0; i < node->n_inputs; i++)
+        if (e->shares[i] != HL__NONE) w->gradient[node->inputs[i]] = e->d_inputs[i];
+    for (size_t i = 0; i < node->n_inputs; i++)
+        if (e->d_inputs[i] != HL__NONE && e->shares[i] == HL__NONE &&
+            add_share(w, node->inputs[i], e->d_inputs[i]) != HL_OK)
+            return w->ir->status;
     return HL_OK;
 }
 
@@ -109,11 +152,10 @@ static hl_status node_backward(walk *w, const hl__ir_node *node) {
     hl__emission_of(w->ir, node, &e);
     choose_steps(w, node, run, &n_steps);
     if (prepare_backward(w, node, &e) != HL_OK) return w->ir->status;
+    hand_in_shares(w, node, run, n_steps, &e);
     for (size_t s = 0; s < n_steps; s++)
         if (run[s] && hl__emit_step(&e, &node->op->backward[s], true) != HL_OK) return w->ir->status;
-    for (size_t i = 0; i < node->n_inputs; i++)
-        if (e.d_inputs[i] != HL__NONE && add_share(w, node->inputs[i], e.d_inputs[i]) != HL_OK) return w->ir->status;
-    return HL_OK;
+    return collect_shares(w, node, &e);
 }
 
 /* ---- one loss ---- */

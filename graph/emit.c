@@ -21,7 +21,7 @@ void hl__emission_of(hl__ir *ir, const hl__ir_node *node, hl__emission *e) {
     memcpy(e->inputs, node->inputs, sizeof e->inputs);
     memcpy(e->outputs, node->outputs, sizeof e->outputs);
     memcpy(e->temp_shapes, node->temps, sizeof e->temp_shapes);
-    for (size_t i = 0; i < HL_MAX_INPUTS; i++) e->d_inputs[i] = HL__NONE;
+    for (size_t i = 0; i < HL_MAX_INPUTS; i++) e->d_inputs[i] = e->shares[i] = HL__NONE;
     for (size_t i = 0; i < HL_MAX_OUTPUTS; i++) e->d_outputs[i] = HL__NONE;
     for (size_t i = 0; i < HL_MAX_TEMPS; i++) e->temps[i] = HL__NONE;
 }
@@ -43,6 +43,7 @@ static uint32_t resolve(hl__emission *e, uint16_t code, bool backward) {
     case HL_OUT(0): return i < e->n_outputs ? e->outputs[i] : HL__NONE;
     case HL_DOUT(0): return i < e->n_outputs ? e->d_outputs[i] : HL__NONE;
     case HL_DIN(0): return i < e->n_inputs ? e->d_inputs[i] : HL__NONE;
+    case HL_SHARE(0): return i < e->n_inputs ? e->shares[i] : HL__NONE;
     default: return i < HL_MAX_TEMPS ? temporary(e, i, backward) : HL__NONE;
     }
 }

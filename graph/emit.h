@@ -14,7 +14,7 @@ typedef struct hl__emission {
     const char *name;
     uint32_t id;
     bool last;
-    uint32_t inputs[HL_MAX_INPUTS], d_inputs[HL_MAX_INPUTS];
+    uint32_t inputs[HL_MAX_INPUTS], d_inputs[HL_MAX_INPUTS], shares[HL_MAX_INPUTS];
     uint32_t outputs[HL_MAX_OUTPUTS], d_outputs[HL_MAX_OUTPUTS];
     size_t n_inputs, n_outputs;
     hl_shape temp_shapes[HL_MAX_TEMPS];

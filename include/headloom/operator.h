@@ -118,6 +118,12 @@ typedef struct hl_pass {
 #define HL_DIN(i) ((uint16_t)(0x400 + (i)))  /* gradient of input i; absent where nobody asked for it */
 #define HL_TEMP(i) ((uint16_t)(0x500 + (i))) /* temporary i, shaped by the shape rule, alive within one direction */
 
+/* In a backward step's list of reads: the gradient of input i from the readers further behind, shaped like the input;
+ * absent where there is none. A step that reads it adds it to what it writes to HL_DIN(i), so that the sum costs no
+ * pass of its own. It must be the only step that writes HL_DIN(i), and without an alias: a view has nothing to add to.
+ * The share is a value of its own: a tile declares the box of it that it reads, as of any operand. */
+#define HL_SHARE(i) ((uint16_t)(0x600 + (i)))
+
 /* A pass applied to named values. A backward step runs where it writes a gradient that is asked for, or a temporary
  * that such a step reads. */
 typedef struct hl_step {

@@ -212,12 +212,118 @@ START_TEST(GradientsCanBeComputedWith) {
 }
 END_TEST
 
-/* ---- refusals ---- */
+/* ---- shares that a step takes: y = 2 a + 3 b ---- */
 
 static hl_status infer_same(hl_inference *inference) {
     inference->output[0] = inference->input[0].shape;
     return HL_OK;
 }
+
+/* Operand `to` = first * operand 0 + second * operand 1, where that is there. */
+static void combine(const hl_call *call, size_t to, float first, float second) {
+    const float *a = call->operand[0].data, *b = call->operand[1].data;
+    hl_shape shape = call->operand[to].shape;
+    for (size_t i = 0; i < hl_shape_elements(&shape); i++)
+        ((float *)call->operand[to].data)[i] = first * a[i] + (hl_view_present(&call->operand[1]) ? second * b[i] : 0);
+}
+
+static void pair_kernel(const hl_call *call, const hl_tile *tile) {
+    (void)tile;
+    combine(call, 2, 2, 3);
+}
+
+static void da_kernel(const hl_call *call, const hl_tile *tile) {
+    (void)tile;
+    combine(call, 2, 2, 1);
+}
+
+static void db_kernel(const hl_call *call, const hl_tile *tile) {
+    (void)tile;
+    combine(call, 2, 3, 1);
+}
+
+static void late_kernel(const hl_call *call, const hl_tile *tile) {
+    (void)tile;
+    combine(call, 1, 1, 1);
+}
+
+static bool view_of_dy(const hl_call *call, const hl_view *source, hl_view *view, size_t *offset) {
+    (void)call;
+    (void)offset;
+    memcpy(view->stride, source->stride, sizeof view->stride);
+    return true;
+}
+
+static const hl_pass pair_pass = {.name = "forward", .kernel = pair_kernel},
+                     da_pass = {.name = "da", .kernel = da_kernel}, db_pass = {.name = "db", .kernel = db_kernel},
+                     late_pass = {.name = "late", .kernel = late_kernel};
+static const hl_operator pair = {
+    .name = "pair",
+    .min_inputs = 2,
+    .max_inputs = 2,
+    .n_outputs = 1,
+    .infer = infer_same,
+    .forward = {{.pass = &pair_pass, .reads = {HL_IN(0), HL_IN(1)}, .writes = {HL_OUT(0)}}},
+    .backward = {{.pass = &da_pass, .reads = {HL_DOUT(0), HL_SHARE(0)}, .writes = {HL_DIN(0)}},
+                 {.pass = &db_pass, .reads = {HL_DOUT(0), HL_SHARE(1)}, .writes = {HL_DIN(1)}}}};
+
+/* The gradient of sum(y + more x) with respect to x, of y = op(x, x) or of op(x, other), which is the same everywhere;
+ * n_sums: calls that add shares. The reader behind y has its share ready before y's step runs. */
+static float gradient_of(const hl_operator *op, bool twice, float more, size_t *n_sums) {
+    hl_graph *g = kit_graph();
+    hl_tensor *x = hl_input(g, "x", HL_F32, HL_SHAPE(2, 3)), *other = hl_input(g, "other", HL_F32, HL_SHAPE(2, 3));
+    hl_tensor *y = hl_apply(g, op, (hl_tensor *[]){x, twice ? x : other}, 2, NULL, NULL);
+    if (more != 0) y = hl_add(g, y, hl_scale(g, x, more));
+    hl_tensor *loss = hl_sum(g, y, 0, false), *dx = hl_gradient(g, loss, x);
+    hl__ir ir = {0};
+    ck_assert_msg(kit_stages(&ir, g, &dx, 1, KIT_DIFFERENTIATED) == HL_OK, "%s", ir.message);
+    *n_sums = kit_calls(&ir, ".sum.forward");
+    hl__ir_clear(&ir);
+    float values[6];
+    run_once(g, x, halves, 6, &dx, 1, (float *[]){values});
+    for (size_t i = 1; i < 6; i++) ck_assert_float_eq(values[i], values[0]);
+    hl_graph_destroy(g);
+    return values[0];
+}
+
+START_TEST(AStepThatTakesSharesMakesTheSum) {
+    size_t n_sums;
+    ck_assert_float_eq(gradient_of(&pair, false, 0, &n_sums), 2); /* nothing to take */
+    ck_assert_uint_eq(n_sums, 0);
+    ck_assert_float_eq(gradient_of(&pair, false, 5, &n_sums), 2 + 5);
+    ck_assert_uint_eq(n_sums, 0);
+}
+END_TEST
+
+/* Both steps would take the share of the same tensor: one does, what the other one makes is added. */
+START_TEST(ASumIsTakenOnceByANodeThatReadsTwice) {
+    size_t n_sums;
+    ck_assert_float_eq(gradient_of(&pair, true, 0, &n_sums), 2 + 3);
+    ck_assert_uint_eq(n_sums, 1);
+    ck_assert_float_eq(gradient_of(&pair, true, 5, &n_sums), 2 + 3 + 5);
+    ck_assert_uint_eq(n_sums, 1);
+    hl_operator second = pair;                                 /* only the step of the second input takes shares */
+    second.backward[0].reads[1] = HL_SHARE(HL_MAX_INPUTS - 1); /* never there */
+    ck_assert_float_eq(gradient_of(&second, true, 5, &n_sums), 2 + 3 + 5);
+    ck_assert_uint_eq(n_sums, 1);
+}
+END_TEST
+
+START_TEST(ViewsAndGradientsOfSeveralStepsTakeNoShares) {
+    size_t n_sums;
+    hl_operator viewed = pair, several = pair;
+    viewed.backward[0].alias = view_of_dy;
+    ck_assert_float_eq(gradient_of(&viewed, false, 0, &n_sums), 1);
+    ck_assert_float_eq(gradient_of(&viewed, false, 5, &n_sums), 1 + 5);
+    ck_assert_uint_eq(n_sums, 1);
+    several.backward[2] = (hl_step){.pass = &late_pass, .reads = {HL_DOUT(0)}, .writes = {HL_DIN(0)}};
+    ck_assert_float_eq(gradient_of(&several, false, 0, &n_sums), 1 + 2);
+    ck_assert_float_eq(gradient_of(&several, false, 5, &n_sums), 1 + 2 + 5);
+    ck_assert_uint_eq(n_sums, 1);
+}
+END_TEST
+
+/* ---- refusals ---- */
 
 static void copy_first(const hl_call *call, const hl_tile *tile) {
     (void)tile;
@@ -296,7 +402,8 @@ int main(void) {
                      TESTS(GradientsOfAWholeModelAgreeWithDifferencesOfItsOracle, SharesOfSeveralReadersAddUp,
                            ATensorThatANodeReadsTwiceGetsBothShares, GradientsFlowBackThroughViews,
                            ALossHasGradientOneWithRespectToItself, WhatTheLossDoesNotDependOnHasGradientZero,
-                           SeveralLossesAreKeptApart, GradientsCanBeComputedWith,
+                           SeveralLossesAreKeptApart, GradientsCanBeComputedWith, AStepThatTakesSharesMakesTheSum,
+                           ASumIsTakenOnceByANodeThatReadsTwice, ViewsAndGradientsOfSeveralStepsTakeNoShares,
                            AnOperatorWithoutGradientIsRefusedByName, ALossThatDependsOnAGradientIsRefusedByName,
                            NoStepRunsWhoseGradientNobodyAskedFor));
 }

@@ -3,7 +3,7 @@
  * The harness itself: an operator that keeps the contract passes, and each way to break it is caught.
  *
  * The operator is y[b, c] = x[b, c] g[i[b], c] with x [B, C], g [G, C], i [B]: it has an index input, a gradient that
- * is chained over tiles (dg), scratch, a saved output, a temporary and an alias. */
+ * is chained over tiles (dg), scratch, a saved output, a temporary and an alias, and it adds earlier shares to dx. */
 #include "tests/support/op_check.h"
 
 #include <math.h>
@@ -27,6 +27,9 @@ typedef enum fault {
     SCRATCH_TOO_SMALL,
     OLD_OUTPUT,
     NOT_ALONE,
+    SHARE_LEFT_OUT,
+    SHARE_FORGOTTEN_ONCE,
+    UNDECLARED_SHARE,
     UNCHAINED,
     BOX_TOO_LARGE,
     UNPREPARED,
@@ -118,26 +121,32 @@ static void forward_kernel(const hl_call *call, const hl_tile *tile) {
     if (fault_of(call) == SCRATCH_TOO_SMALL) scratch[columns] = 0;
 }
 
-/* reads dy, g, i, x; writes dx (and touches dg's presence) */
+/* reads dy, g, i, the share of dx; writes dx (and touches dg's presence) */
 static void dx_access(const hl_call *call, const hl_tile *tile, hl_box *boxes) {
     rows_of(call, tile->index[0], &boxes[0]);
     rows_of(call, tile->index[0], &boxes[2]);
     rows_of(call, tile->index[0], &boxes[3]);
-    boxes[4] = hl__box_empty();
+    rows_of(call, tile->index[0], &boxes[4]);
+    if (fault_of(call) == UNDECLARED_SHARE) boxes[3].end[1] = 2;
+    boxes[5] = hl__box_empty();
 }
 
 static void dx_kernel(const hl_call *call, const hl_tile *tile) {
-    const hl_view *dy = &call->operand[0], *g = &call->operand[1], *i = &call->operand[2];
+    const hl_view *dy = &call->operand[0], *g = &call->operand[1], *i = &call->operand[2], *share = &call->operand[3];
     size_t columns = dy->shape.extent[1];
     float factor = fault_of(call) == WRONG_GRADIENT ? 1.001f : 1;
-    if (fault_of(call) == NOT_ALONE && hl_view_present(&call->operand[4])) factor = 1 + 1e-7f;
-    if (!hl_view_present(&call->operand[3])) return; /* the step also names dg, and runs for it */
+    if (fault_of(call) == NOT_ALONE && hl_view_present(&call->operand[5])) factor = 1 + 1e-7f;
+    if (!hl_view_present(&call->operand[4])) return; /* the step also names dg, and runs for it */
     hl_box box;
     rows_of(call, tile->index[0], &box);
     for (size_t row = box.begin[0]; row < box.end[0]; row++)
-        for (size_t c = 0; c < columns; c++)
-            hl__f32(&call->operand[3])[row * columns + c] =
-                factor * hl__f32(dy)[row * columns + c] * hl__f32(g)[(size_t)hl__i32(i)[row] * columns + c];
+        for (size_t c = 0; c < columns; c++) {
+            float dx = factor * hl__f32(dy)[row * columns + c] * hl__f32(g)[(size_t)hl__i32(i)[row] * columns + c];
+            bool once = fault_of(call) == SHARE_FORGOTTEN_ONCE && row == 11 && c == 3;
+            if (hl_view_present(share) && fault_of(call) != SHARE_LEFT_OUT && !once)
+                dx += hl__f32(share)[row * columns + c];
+            hl__f32(&call->operand[4])[row * columns + c] = dx;
+        }
 }
 
 /* temp = dy, where it is not a view of it anyway */
@@ -196,7 +205,9 @@ static const hl_operator toy = {
     .infer = toy_infer,
     .forward = {{.pass = &forward_pass, .reads = {HL_IN(0), HL_IN(1), HL_IN(2)}, .writes = {HL_OUT(0), HL_OUT(1)}}},
     .backward = {{.pass = &temp_pass, .reads = {HL_DOUT(0)}, .writes = {HL_TEMP(0)}, .alias = temp_alias},
-                 {.pass = &dx_pass, .reads = {HL_DOUT(0), HL_IN(1), HL_IN(2)}, .writes = {HL_DIN(0), HL_DIN(1)}},
+                 {.pass = &dx_pass,
+                  .reads = {HL_DOUT(0), HL_IN(1), HL_IN(2), HL_SHARE(0)},
+                  .writes = {HL_DIN(0), HL_DIN(1)}},
                  {.pass = &dg_pass, .reads = {HL_TEMP(0), HL_IN(0), HL_IN(2)}, .writes = {HL_DIN(1)}}},
 };
 
@@ -272,6 +283,34 @@ END_TEST
 START_TEST(GradientsThatDependOnWhatElseIsAskedForAreFound) { expect_fault(NOT_ALONE, "asked for alone"); }
 END_TEST
 
+/* One element without its share shows, though few are sampled. */
+START_TEST(SharesThatAreNotAddedAreFound) {
+    expect_fault(SHARE_LEFT_OUT, "earlier shares included");
+    expect_fault(UNDECLARED_SHARE, "boxes that it declares for reading");
+    op_case c = toy_case(&(toy_options){SHARE_FORGOTTEN_ONCE});
+    char words[512] = "";
+    c.samples = 4;
+    ck_assert(!op_check_holds(&c, words, sizeof words));
+    ck_assert_msg(strstr(words, "wrong share: gradient of input 0 at [11, 3]") != NULL, "%s", words);
+}
+END_TEST
+
+/* The other writer of dg, or a view, would go without the share. */
+START_TEST(SharesGoIntoTheOneStepThatMakesTheGradient) {
+    hl_operator wrong[] = {toy, toy, toy};
+    wrong[0].backward[1].reads[3] = HL_SHARE(1); /* dg has two writers */
+    wrong[1].backward[1].alias = temp_alias;
+    wrong[2].backward[2].reads[3] = HL_SHARE(0); /* dg's step does not make dx */
+    for (size_t i = 0; i < 3; i++) {
+        op_case c = toy_case(&(toy_options){NO_FAULT});
+        char words[512] = "";
+        c.operator= & wrong[i];
+        ck_assert(!op_check_holds(&c, words, sizeof words));
+        ck_assert_msg(strstr(words, "reads the share of input") != NULL, "%s", words);
+    }
+}
+END_TEST
+
 START_TEST(BoxesGridsAndPlansAreChecked) {
     expect_fault(BOX_TOO_LARGE, "beyond the extent");
     expect_fault(NO_TILES, "has no tiles");
@@ -295,8 +334,7 @@ START_TEST(GradientsMustBeDeclaredAsExpected) {
     ck_assert(!op_check_holds(&c, words, sizeof words));
     ck_assert_ptr_nonnull(strstr(words, "unexpected backward step for input 0"));
     hl_operator without_dg = toy;
-    without_dg.backward[1] =
-        (hl_step){.pass = &dx_pass, .reads = {HL_DOUT(0), HL_IN(1), HL_IN(2)}, .writes = {HL_DIN(0)}};
+    without_dg.backward[1].writes[1] = 0;
     without_dg.backward[2] = (hl_step){.pass = NULL};
     c = toy_case(&(toy_options){NO_FAULT});
     c.operator= & without_dg;
@@ -405,7 +443,8 @@ int main(void) {
                      TESTS(AnOperatorThatKeepsTheContractPasses, LayoutsThatAPassDoesNotTakeAreCopiedAndOthersAreNot,
                            WrongValuesAreFound, WrongGradientsAreFound, UndeclaredReadsAreFound,
                            UndeclaredWritesAreFound, MisuseOfScratchIsFound, UseOfAnUnwrittenOutputIsFound,
-                           GradientsThatDependOnWhatElseIsAskedForAreFound, BoxesGridsAndPlansAreChecked,
+                           GradientsThatDependOnWhatElseIsAskedForAreFound, SharesThatAreNotAddedAreFound,
+                           SharesGoIntoTheOneStepThatMakesTheGradient, BoxesGridsAndPlansAreChecked,
                            GradientsMustBeDeclaredAsExpected, ForwardStepsAloneAreChecked, AFiniteNumberIsNotInfinity,
                            RefusalsAreChecked, UpdatesInPlaceAreComparedWithTheOracle));
 }

@@ -23,6 +23,7 @@ typedef struct case_run {
     uint64_t random;
     uint32_t *input[HL_MAX_INPUTS]; /* dense, float or int32_t */
     float *d_output[HL_MAX_OUTPUTS];
+    float *share[HL_MAX_INPUTS]; /* where a step adds it to the gradient */
     double *in[HL_MAX_INPUTS];
     double *out[HL_MAX_OUTPUTS + HL_MAX_INPUTS], *size[HL_MAX_OUTPUTS + HL_MAX_INPUTS];
     uint32_t updated; /* bit i: a forward step updates input i */
@@ -102,6 +103,24 @@ static void find_updated(case_run *r) {
             if ((*code & 0xff00) == (HL_IN(0) & 0xff00)) r->updated |= 1u << (*code & 0xff);
 }
 
+static size_t times(const uint16_t *codes, uint16_t wanted) {
+    size_t n = 0;
+    for (; *codes; codes++) n += *codes == wanted;
+    return n;
+}
+
+/* A stream of its own: what else is random in a case does not depend on how its operator makes sums. */
+static void make_shares(case_run *r) {
+    uint64_t random = ~r->c->seed;
+    for (const hl_step *step = r->op->backward; step < r->op->backward + HL_MAX_STEPS && step->pass; step++)
+        for (size_t i = 0; i < r->n_inputs; i++) {
+            if (!times(step->reads, HL_SHARE(i)) || r->share[i] || !hl_view_present(&r->views[i])) continue;
+            size_t n = hl_shape_elements(&r->views[i].shape);
+            r->share[i] = take(n, sizeof(float));
+            for (size_t e = 0; e < n; e++) r->share[i][e] = (float)uniform(&random, -1, 1);
+        }
+}
+
 /* Shape of a comparable result: a visible output, or an input that is updated; NULL for other slots. */
 static const hl_shape *result_shape(const case_run *r, size_t slot) {
     if (slot < HL_MAX_OUTPUTS) return slot < r->n_visible ? &r->rule.output[slot] : NULL;
@@ -138,6 +157,7 @@ static void prepare_case(case_run *r) {
         r->d_output[i] = take(n, sizeof(float));
         for (size_t e = 0; e < n; e++) r->d_output[i][e] = (float)uniform(&r->random, -1, 1);
     }
+    make_shares(r);
     take_results(r, r->out);
     take_results(r, r->size);
     call_oracle(r, r->c->oracle, r->out);
@@ -147,6 +167,7 @@ static void prepare_case(case_run *r) {
 static void release_case(case_run *r) {
     for (size_t i = 0; i < HL_MAX_INPUTS; i++) {
         free(r->input[i]);
+        free(r->share[i]);
         free(r->in[i]);
     }
     for (size_t i = 0; i < HL_MAX_OUTPUTS; i++) free(r->d_output[i]);
@@ -234,8 +255,7 @@ static bool check_values(case_run *r) {
 
 static bool has_gradient_step(const hl_operator *op, size_t input) {
     for (const hl_step *step = op->backward; step < op->backward + HL_MAX_STEPS && step->pass; step++)
-        for (const uint16_t *code = step->writes; *code; code++)
-            if (*code == HL_DIN(input)) return true;
+        if (times(step->writes, HL_DIN(input))) return true;
     return false;
 }
 
@@ -315,27 +335,32 @@ static bool sharp_enough(case_run *r, size_t input, const difference *found, siz
     return false;
 }
 
-static bool compare_gradient(case_run *r, size_t input, const op_value *value, const difference *found, size_t n) {
+/* share: NULL, or what is added to the gradient, which counts as one more term of its sum and rounds once more. */
+static bool compare_gradient(case_run *r, size_t input, const op_value *value, const float *share,
+                             const difference *found, size_t n) {
     const hl_shape *shape = &r->views[input].shape;
     float *got = take(hl_shape_elements(shape), sizeof *got);
     bool good = true;
     op_dense(value, got);
     for (size_t i = 0; good && i < n; i++) {
         const op_bound *allowed = &r->c->gradient;
-        double bound = found[i].error + FLT_EPSILON * (allowed->absolute + allowed->relative * found[i].size);
+        double more = share ? (double)share[found[i].element] : 0, want = found[i].value + more;
+        double bound = allowed->absolute + allowed->relative * (found[i].size + fabs(more));
+        bound = found[i].error + FLT_EPSILON * (bound + (share ? fabs(want) / 2 : 0));
         char text[HL_SHAPE_TEXT];
-        good = fabs((double)got[found[i].element] - found[i].value) <= bound;
+        good = fabs((double)got[found[i].element] - want) <= bound;
         if (!good)
             snprintf(r->words, r->words_size,
-                     "%s: wrong gradient: of input %zu at %s is %.9g instead of %.9g (bound %.3g)", r->isa, input,
-                     element_text(shape, found[i].element, text), (double)got[found[i].element], found[i].value, bound);
+                     "%s: wrong gradient: of input %zu at %s is %.9g instead of %.9g%s (bound %.3g)", r->isa, input,
+                     element_text(shape, found[i].element, text), (double)got[found[i].element], want,
+                     share ? ", earlier shares included" : "", bound);
     }
     free(got);
     return good;
 }
 
 /* Runs forward and backward for the inputs whose bits are set. */
-static bool run_both(case_run *r, op_engine *e, uint32_t wanted, bool watch) {
+static bool run_both(case_run *r, op_engine *e, uint32_t wanted, bool shares, bool watch) {
     *e = start(r, false);
     if (!op_run_forward(e)) return engine_failed(r);
     e->watch = watch;
@@ -344,8 +369,13 @@ static bool run_both(case_run *r, op_engine *e, uint32_t wanted, bool watch) {
         e->d_output[i] = op_take(e, HL_F32, &r->rule.output[i], r->c->d_output_layout);
         op_fill(&e->d_output[i], r->d_output[i]);
     }
-    for (size_t i = 0; i < r->n_inputs; i++)
-        if (wanted >> i & 1) e->d_input[i] = op_take(e, HL_F32, &r->views[i].shape, HL_LAYOUT_DENSE);
+    for (size_t i = 0; i < r->n_inputs; i++) {
+        if (!(wanted >> i & 1)) continue;
+        e->d_input[i] = op_take(e, HL_F32, &r->views[i].shape, HL_LAYOUT_DENSE);
+        if (!shares || !r->share[i]) continue;
+        e->share[i] = op_take(e, HL_F32, &r->views[i].shape, r->c->d_output_layout);
+        op_fill(&e->share[i], r->share[i]);
+    }
     return op_run_backward(e) || engine_failed(r);
 }
 
@@ -353,7 +383,7 @@ static bool check_alone(case_run *r, size_t input, const op_value *together) {
     op_engine e;
     size_t bytes = hl_shape_elements(&r->views[input].shape) * sizeof(float);
     float *a = take(bytes, 1), *b = take(bytes, 1);
-    bool good = run_both(r, &e, 1u << input, false);
+    bool good = run_both(r, &e, 1u << input, false, false);
     if (good) {
         op_dense(together, a);
         op_dense(&e.d_input[input], b);
@@ -376,21 +406,85 @@ static uint32_t inputs_with_gradient(const case_run *r) {
     return wanted;
 }
 
+/* The share of every element, not of the sampled ones alone: with it and without it the same terms are summed, so that
+ * the two differ by it within the bound of an element of the largest size that was sampled, once for each. */
+static bool compare_shares(case_run *r, size_t input, const op_value *with, const op_value *without,
+                           const difference *found, size_t n_found) {
+    const hl_shape *shape = &r->views[input].shape;
+    size_t n = hl_shape_elements(shape);
+    float *a = take(n, sizeof *a), *b = take(n, sizeof *b);
+    double largest = 0;
+    bool good = true;
+    op_dense(with, a);
+    op_dense(without, b);
+    for (size_t i = 0; i < n_found; i++) largest = fmax(largest, found[i].size);
+    for (size_t i = 0; good && i < n; i++) {
+        double share = (double)r->share[input][i], want = (double)b[i] + share;
+        double bound = r->c->gradient.absolute + r->c->gradient.relative * (largest + fabs(share));
+        bound = FLT_EPSILON * (2 * bound + fabs(want) / 2);
+        char text[HL_SHAPE_TEXT];
+        good = fabs((double)a[i] - want) <= bound;
+        if (!good)
+            snprintf(r->words, r->words_size,
+                     "%s: wrong share: gradient of input %zu at %s is %.9g, without the share %.9g of others %.9g",
+                     r->isa, input, element_text(shape, i, text), (double)a[i], share, (double)b[i]);
+    }
+    free(a);
+    free(b);
+    return good;
+}
+
+static bool check_shares(case_run *r, uint32_t wanted, const op_value without[], difference *const found[],
+                         const size_t n_found[]) {
+    op_engine e;
+    bool any = false, good = true;
+    for (size_t i = 0; i < r->n_inputs; i++) any |= wanted >> i & 1 && r->share[i];
+    if (!any) return true;
+    good = run_both(r, &e, wanted, true, true);
+    for (size_t i = 0; good && i < r->n_inputs; i++)
+        if (wanted >> i & 1 && r->share[i])
+            good = compare_gradient(r, i, &e.d_input[i], r->share[i], found[i], n_found[i]) &&
+                   compare_shares(r, i, &e.d_input[i], &without[i], found[i], n_found[i]);
+    op_free(&e);
+    return good;
+}
+
 static bool check_gradients(case_run *r, difference *const found[], const size_t n_found[]) {
     op_engine e;
     uint32_t wanted = inputs_with_gradient(r);
     if (!wanted) return true;
-    bool good = run_both(r, &e, wanted, true);
+    bool good = run_both(r, &e, wanted, false, true);
     for (size_t i = 0; good && i < r->n_inputs; i++)
         if (wanted >> i & 1)
-            good = compare_gradient(r, i, &e.d_input[i], found[i], n_found[i]) && check_alone(r, i, &e.d_input[i]);
+            good =
+                compare_gradient(r, i, &e.d_input[i], NULL, found[i], n_found[i]) && check_alone(r, i, &e.d_input[i]);
+    good = good && check_shares(r, wanted, e.d_input, found, n_found);
     op_free(&e);
     return good;
 }
 
 /* ---- */
 
+/* A share goes into the one step that writes the gradient, which is no view. */
+static bool check_share_steps(case_run *r) {
+    const hl_step *steps = r->op->backward;
+    for (size_t s = 0; s < HL_MAX_STEPS && steps[s].pass; s++)
+        for (size_t i = 0; i < HL_MAX_INPUTS; i++) {
+            size_t n_writes = 0;
+            for (size_t t = 0; t < HL_MAX_STEPS && steps[t].pass; t++) n_writes += times(steps[t].writes, HL_DIN(i));
+            if (!times(steps[s].reads, HL_SHARE(i))) continue;
+            if (n_writes == 1 && times(steps[s].writes, HL_DIN(i)) == 1 && !steps[s].alias) continue;
+            snprintf(r->words, r->words_size,
+                     "pass '%s' reads the share of input %zu without being the only one to write its gradient, or has "
+                     "an alias",
+                     steps[s].pass->name, i);
+            return false;
+        }
+    return true;
+}
+
 static bool check_steps(case_run *r) {
+    if (!check_share_steps(r)) return false;
     uint32_t wanted = inputs_with_gradient(r);
     for (size_t i = 0; i < r->n_inputs && !r->c->forward_only; i++) {
         if ((wanted >> i & 1) == (has_gradient_step(r->op, i) && hl_view_present(&r->views[i]))) continue;

@@ -6,6 +6,7 @@
  *   values     all forward steps, tile by tile in serial order, agree with the oracle within a stated bound
  *   gradients  all backward steps, with random gradients of the outputs, agree with central differences of the oracle;
  *              and asking for the gradient of one input alone gives the same bits
+ *   shares     steps that read HL_SHARE run again with a random share, and it is added to the gradient of each element
  *   access     each tile runs again on memory in which everything outside the boxes that it declares is poisoned: it
  *              must compute the same bits, and change nothing outside the boxes that it declares for writing
  *   order      tiles that do not touch what another one writes run in another order, with the same bits

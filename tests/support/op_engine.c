@@ -81,6 +81,7 @@ static op_value *resolve(op_engine *e, uint16_t code) {
     case HL_OUT(0): return i < e->n_outputs ? &e->output[i] : &absent;
     case HL_DOUT(0): return i < e->n_outputs ? &e->d_output[i] : &absent;
     case HL_DIN(0): return i < e->n_inputs ? &e->d_input[i] : &absent;
+    case HL_SHARE(0): return i < e->n_inputs ? &e->share[i] : &absent;
     case HL_TEMP(0):
         if (i >= HL_MAX_TEMPS) return &absent;
         if (!e->temp[i].memory) e->temp[i] = op_take(e, HL_F32, &e->temp_shape[i], HL_LAYOUT_DENSE);
