@@ -12,7 +12,8 @@
  *   x, y [..., C], gain, bias [C], mean and rstd [...] (saved)
  *
  * Mean and variance take two passes over the row, which is in cache: the difference of two large sums would lose what
- * matters. The sums over all rows are taken by blocks of rows, then over the blocks, always in the same order. */
+ * matters. The sums over all rows are taken by blocks of rows, then over the blocks, always in the same order. What
+ * else reads x, a skip connection say, has its gradient added to dx while that is in registers. */
 #include <math.h>
 #include <string.h>
 
@@ -135,10 +136,11 @@ static const hl_pass forward_pass = {
 
 /* ---- backward: dx ---- */
 
-enum { D_DY, D_X, D_GAIN, D_MEAN, D_RSTD, D_DX };
+enum { D_DY, D_X, D_GAIN, D_MEAN, D_RSTD, D_SHARE, D_DX };
 
-static void dx_row(const float *dy_i, const float *x_i, const float *gain, float mean, float rstd, size_t C,
-                   float *dx_i) {
+/* share_i: NULL where there is none. */
+static void dx_row(const float *dy_i, const float *x_i, const float *gain, float mean, float rstd, const float *share_i,
+                   size_t C, float *dx_i) {
     hl__floats sum_g = hl__splat(0), sum_gn = hl__splat(0), middle = hl__splat(mean), factor = hl__splat(rstd);
     for (size_t c = 0; c < C; c += HL__LANES) {
         size_t some = hl__min(HL__LANES, C - c);
@@ -153,25 +155,26 @@ static void dx_row(const float *dy_i, const float *x_i, const float *gain, float
         size_t some = hl__min(HL__LANES, C - c);
         hl__floats g = hl__load_some(dy_i + c, some, 0) * hl__load_some(gain + c, some, 0);
         hl__floats n = (hl__load_some(x_i + c, some, 0) - middle) * factor;
-        hl__store_some(dx_i + c, factor * (g - mean_g - n * mean_gn), some);
+        hl__floats dx = factor * (g - mean_g - n * mean_gn);
+        hl__store_some(dx_i + c, share_i ? hl__load_some(share_i + c, some, 0) + dx : dx, some);
     }
 }
 
 static void dx_kernel(const hl_call *call, const hl_tile *tile) {
-    const hl_view *x = &call->operand[D_X];
+    const hl_view *x = &call->operand[D_X], *share = &call->operand[D_SHARE];
     hl__cut cut = hl__cut_rows(&x->shape, 1);
     hl_box box = hl__cut_box(&cut, &x->shape, tile->index[0]);
     row at = {.C = x->shape.extent[x->shape.rank - 1]};
     for (bool started = false; hl__next_row(&box, x->shape.rank, at.index, &started);)
         dx_row(row_of(&call->operand[D_DY], &at), row_of(x, &at), hl__f32(&call->operand[D_GAIN]),
-               *row_of(&call->operand[D_MEAN], &at), *row_of(&call->operand[D_RSTD], &at), at.C,
-               row_of(&call->operand[D_DX], &at));
+               *row_of(&call->operand[D_MEAN], &at), *row_of(&call->operand[D_RSTD], &at),
+               hl_view_present(share) ? row_of(share, &at) : NULL, at.C, row_of(&call->operand[D_DX], &at));
 }
 
 static void dx_access(const hl_call *call, const hl_tile *tile, hl_box *boxes) {
     const hl_shape *shape = &call->operand[D_X].shape;
     hl__cut cut = hl__cut_rows(shape, 1);
-    boxes[D_DY] = boxes[D_X] = boxes[D_DX] = hl__cut_box(&cut, shape, tile->index[0]);
+    boxes[D_DY] = boxes[D_X] = boxes[D_SHARE] = boxes[D_DX] = hl__cut_box(&cut, shape, tile->index[0]);
     boxes[D_MEAN] = boxes[D_RSTD] = rows_box(boxes[D_X], shape->rank);
 }
 
@@ -180,7 +183,7 @@ static const hl_pass dx_pass = {
     .grid = cut_grid,
     .access = dx_access,
     .kernel = dx_kernel,
-    .layout = {HL_LAYOUT_ROWS, HL_LAYOUT_ROWS},
+    .layout = {[D_DY] = HL_LAYOUT_ROWS, [D_X] = HL_LAYOUT_ROWS, [D_SHARE] = HL_LAYOUT_ROWS},
 };
 
 /* ---- backward: dgain and dbias, by blocks of rows ---- */
@@ -270,7 +273,7 @@ HL__DEFINE_OPERATOR(layer_norm) = {
                  .reads = {HL_IN(X), HL_IN(GAIN), HL_IN(BIAS)},
                  .writes = {HL_OUT(Y), HL_OUT(MEAN), HL_OUT(RSTD)}}},
     .backward = {{.pass = &dx_pass,
-                  .reads = {HL_DOUT(Y), HL_IN(X), HL_IN(GAIN), HL_OUT(MEAN), HL_OUT(RSTD)},
+                  .reads = {HL_DOUT(Y), HL_IN(X), HL_IN(GAIN), HL_OUT(MEAN), HL_OUT(RSTD), HL_SHARE(X)},
                   .writes = {HL_DIN(X)}},
                  {.pass = &partial_pass,
                   .reads = {HL_DOUT(Y), HL_IN(X), HL_OUT(MEAN), HL_OUT(RSTD)},
