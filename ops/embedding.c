@@ -3,7 +3,10 @@
  * embedding: a row of the table for each index.
  *
  *   y[..., :] = table[index[...], :]        dtable[v, :] = sum of dy[i, :] over the i with index[i] = v, in order of i
- *   table [V, D], index [...] in 0 .. V - 1, y [..., D] */
+ *   table [V, D], index [...] in 0 .. V - 1, y [..., D]
+ *
+ * What else reads the table, the logits where it is tied, hands its share of the gradient in, which the sums begin
+ * with. */
 #include <string.h>
 
 #include "ops/op.h"
@@ -48,16 +51,18 @@ static void forward_kernel(const hl_call *call, const hl_tile *tile) {
 
 /* ---- backward: a tile owns a block of the table's rows ---- */
 
-enum { BINDEX, BDY, BDTABLE };
+enum { BINDEX, BDY, BSHARE, BDTABLE };
 
 static size_t rows_of_tile(const hl_shape *table) { return hl__max(hl__ceil_div(table->extent[0], MOST_TILES), 1); }
 
 static void dtable_kernel(const hl_call *call, const hl_tile *tile) {
-    const hl_view *table = &call->operand[BDTABLE], *index = &call->operand[BINDEX];
+    const hl_view *table = &call->operand[BDTABLE], *index = &call->operand[BINDEX], *share = &call->operand[BSHARE];
     size_t V = table->shape.extent[0], D = table->shape.extent[1], rows = rows_of_tile(&table->shape), n = 1;
     size_t begin = tile->index[0] * rows, end = hl__min(begin + rows, V);
     for (size_t i = 0; i < index->shape.rank; i++) n *= index->shape.extent[i];
-    memset(hl__f32(table) + begin * D, 0, (end - begin) * D * sizeof(float));
+    size_t bytes = (end - begin) * D * sizeof(float);
+    if (hl_view_present(share)) memcpy(hl__f32(table) + begin * D, hl__f32(share) + begin * D, bytes);
+    else memset(hl__f32(table) + begin * D, 0, bytes);
     for (size_t i = 0; i < n; i++) {
         size_t v = (size_t)hl__i32(index)[i];
         if (v < begin || v >= end) continue;
@@ -89,6 +94,7 @@ static void dtable_access(const hl_call *call, const hl_tile *tile, hl_box *boxe
     const hl_shape *table = &call->operand[BDTABLE].shape;
     boxes[BDTABLE].begin[0] = tile->index[0] * rows_of_tile(table);
     boxes[BDTABLE].end[0] = hl__min(boxes[BDTABLE].begin[0] + rows_of_tile(table), table->extent[0]);
+    boxes[BSHARE] = boxes[BDTABLE];
 }
 
 /* ---- descriptor ---- */
@@ -108,4 +114,4 @@ HL__DEFINE_OPERATOR(embedding) = {
     .n_outputs = 1,
     .infer = infer,
     .forward = {{.pass = &forward, .reads = {HL_IN(0), HL_IN(1)}, .writes = {HL_OUT(0)}}},
-    .backward = {{.pass = &dtable, .reads = {HL_IN(1), HL_DOUT(0)}, .writes = {HL_DIN(0)}}}};
+    .backward = {{.pass = &dtable, .reads = {HL_IN(1), HL_DOUT(0), HL_SHARE(0)}, .writes = {HL_DIN(0)}}}};
