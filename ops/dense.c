@@ -59,7 +59,7 @@ static hl__tokens tokens_of(const hl_call *call, size_t operand, bool is_x) {
 
 static hl_status forward_prepare(const hl_call *call, void *plan) {
     hl__tokens x = tokens_of(call, FX, true), y = tokens_of(call, FY, false);
-    return hl__product_prepare(&x, &y, config_of(call)->transposed, plan);
+    return hl__product_prepare(&x, &y, config_of(call)->transposed, NULL, plan);
 }
 
 /* Bias and activation of a tile whose product has been made. */
@@ -92,7 +92,8 @@ static void forward_kernel(const hl_call *call, const hl_tile *tile) {
     if (keeps_nothing(call, tile)) *hl__f32(&call->operand[FZ]) = 0;
 }
 
-/* ---- backward: dz = dy act'(z);  dx = dz w^T;  dw = x^T dz;  dbias = sum_t dz ---- */
+/* ---- backward: dz = dy act'(z);  dx = dz w^T, plus what else reads x sends back;  dw = x^T dz;  dbias = sum_t dz ----
+ */
 
 enum { ZDY, ZY, ZZ, ZDZ };
 
@@ -116,17 +117,19 @@ static void dz_kernel(const hl_call *call, const hl_tile *tile) {
     }
 }
 
-enum { XDZ, XW, XDX };
+enum { XDZ, XW, XSHARE, XDX };
 
 static hl_status dx_prepare(const hl_call *call, void *plan) {
     hl__tokens dz = tokens_of(call, XDZ, false), dx = tokens_of(call, XDX, true);
-    return hl__product_prepare(&dz, &dx, !config_of(call)->transposed, plan);
+    return hl__product_prepare(&dz, &dx, !config_of(call)->transposed, &call->operand[XSHARE], plan);
 }
 
 static void dx_kernel(const hl_call *call, const hl_tile *tile) {
     hl__product_tile at = hl__product_at(call->plan, tile);
-    hl__product_run(call->plan, &at, tile->scratch, hl__f32(&call->operand[XDZ]), hl__f32(&call->operand[XW]),
-                    hl__f32(&call->operand[XDX]));
+    const hl_view *share = &call->operand[XSHARE];
+    float *dx = hl__f32(&call->operand[XDX]);
+    hl__product_run(call->plan, &at, tile->scratch, hl__f32(&call->operand[XDZ]), hl__f32(&call->operand[XW]), dx);
+    if (hl_view_present(share)) hl__product_add(call->plan, &at, hl__f32(share), dx);
 }
 
 enum { WX, WDZ, WDW, WDBIAS };
@@ -180,6 +183,7 @@ static void dx_access(const hl_call *call, const hl_tile *tile, hl_box *boxes) {
     hl__product_tile at = hl__product_at(call->plan, tile);
     hl__box_tokens(&call->operand[XDZ], false, &at.tokens, at.inner, &boxes[XDZ]);
     hl__box_tokens(&call->operand[XDX], config_of(call)->heads, &at.tokens, at.columns, &boxes[XDX]);
+    boxes[XSHARE] = boxes[XDX];
     box_weights(call, at.columns, false, &boxes[XW]);
 }
 
@@ -235,5 +239,5 @@ HL__DEFINE_OPERATOR(dense) = {
     .infer = infer,
     .forward = {{.pass = &forward, .reads = {HL_IN(0), HL_IN(1), HL_IN(2)}, .writes = {HL_OUT(0), HL_OUT(1)}}},
     .backward = {{.pass = &dz, .reads = {HL_DOUT(0), HL_OUT(0), HL_OUT(1)}, .writes = {HL_TEMP(0)}, .alias = dz_alias},
-                 {.pass = &dx, .reads = {HL_TEMP(0), HL_IN(1)}, .writes = {HL_DIN(0)}},
+                 {.pass = &dx, .reads = {HL_TEMP(0), HL_IN(1), HL_SHARE(0)}, .writes = {HL_DIN(0)}},
                  {.pass = &dw, .reads = {HL_IN(0), HL_TEMP(0)}, .writes = {HL_DIN(1), HL_DIN(2)}}}};

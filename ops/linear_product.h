@@ -7,7 +7,10 @@
  *
  * No kernel generator multiplies by a transposed matrix on the right. A transposed copy of W would cost more memory
  * traffic than the product where tokens are few; instead a tile transposes a chunk of its tokens into scratch and makes
- * Y^T = W X^T, which reads W in long rows, and transposes what comes out. */
+ * Y^T = W X^T, which reads W in long rows, and transposes what comes out.
+ *
+ * A tensor that lies as Y does (a residual, an earlier share of a gradient) may be added to each tile behind its
+ * product, while the tile is in cache. */
 #ifndef HL_OPS_LINEAR_PRODUCT_H
 #define HL_OPS_LINEAR_PRODUCT_H
 
@@ -134,15 +137,18 @@ static inline void hl__linear_t_tile(const hl__linear_t_plan *plan, const hl__to
 
 typedef struct hl__product_plan {
     bool transposed; /* W is [columns of Y][columns of X] */
+    bool adds;       /* something to Y */
     union {
         hl__linear_plan straight;
         hl__linear_t_plan turned;
     };
 } hl__product_plan;
 
+/* added: may be absent, or NULL. */
 static inline hl_status hl__product_prepare(const hl__tokens *x, const hl__tokens *y, bool transposed,
-                                            hl__product_plan *plan) {
+                                            const hl_view *added, hl__product_plan *plan) {
     plan->transposed = transposed;
+    plan->adds = added && hl_view_present(added);
     return transposed ? hl__linear_t_prepare(x, y, &plan->turned) : hl__linear_prepare(x, y, &plan->straight);
 }
 
@@ -178,6 +184,27 @@ static inline void hl__product_run(const hl__product_plan *plan, const hl__produ
     else hl__linear_tile(&plan->straight, &at->tokens, at->columns, x, w, y);
 }
 
+static inline void hl__add_row(float *y_t, const float *added_t, size_t n) {
+    for (size_t j = 0; j < n; j += HL__LANES) {
+        size_t some = hl__min(HL__LANES, n - j);
+        hl__store_some(y_t + j, hl__load_some(added_t + j, some, 0) + hl__load_some(y_t + j, some, 0), some);
+    }
+}
+
+/* Adds what lies as Y does to a tile that has been made. */
+static inline void hl__product_add(const hl__product_plan *plan, const hl__product_tile *at, const float *added,
+                                   float *y) {
+    const hl__tokens *tokens = hl__product_y(plan);
+    size_t piece = hl__product_cut(plan)->columns.piece;
+    for (size_t n = at->columns.begin; n < at->columns.end; n += piece)
+        for (size_t b = 0; b < at->tokens.n_batches; b++) {
+            size_t first = hl__tokens_offset(tokens, &at->tokens, b, n);
+            for (size_t t = 0; t < at->tokens.n_tokens; t++)
+                hl__add_row(y + first + t * tokens->row_stride, added + first + t * tokens->row_stride,
+                            hl__min(piece, at->columns.end - n));
+        }
+}
+
 static inline void hl__product_grid(const hl_call *call, hl_grid *grid) {
     const hl__linear_cut *cut = hl__product_cut(call->plan);
     grid->extent[0] = cut->tokens.n;
@@ -190,10 +217,11 @@ static inline size_t hl__product_scratch(const hl_call *call) {
 }
 
 static inline hl_cost hl__product_cost(const hl_call *call, const hl_tile *tile) {
-    hl__product_tile at = hl__product_at(call->plan, tile);
+    const hl__product_plan *plan = call->plan;
+    hl__product_tile at = hl__product_at(plan, tile);
     double rows = (double)(at.tokens.n_batches * at.tokens.n_tokens), K = (double)at.inner.end;
-    double N = (double)(at.columns.end - at.columns.begin);
-    return (hl_cost){.flops = 2 * rows * K * N, .bytes = 4 * (rows * K + K * N + rows * N)};
+    double N = (double)(at.columns.end - at.columns.begin), added = plan->adds ? rows * N : 0;
+    return (hl_cost){.flops = 2 * rows * K * N + added, .bytes = 4 * (rows * K + K * N + rows * N + added)};
 }
 
 #endif

@@ -35,7 +35,7 @@ enum { FX, FW, FBIAS, FY };
 
 static hl_status forward_prepare(const hl_call *call, void *plan) {
     hl__tokens x = hl__tokens_of(&call->operand[FX], false), y = hl__tokens_of(&call->operand[FY], true);
-    return hl__product_prepare(&x, &y, false, plan);
+    return hl__product_prepare(&x, &y, false, NULL, plan);
 }
 
 /* Columns begin .. end - 1 lie in one head. */
@@ -59,19 +59,22 @@ static void forward_kernel(const hl_call *call, const hl_tile *tile) {
         add_bias(hl__product_y(plan), &at.tokens, n, hl__min(n + piece, at.columns.end), hl__f32(bias), y);
 }
 
-/* ---- backward: dx = dy w^T over all heads;  dw = x^T dy;  dbias = sum_{b,t} dy ---- */
+/* ---- backward: dx = dy w^T over all heads, plus what else reads x sends back (query, key and value do);  dw = x^T dy;
+ * dbias = sum_{b,t} dy ---- */
 
-enum { XDY, XW, XDX };
+enum { XDY, XW, XSHARE, XDX };
 
 static hl_status dx_prepare(const hl_call *call, void *plan) {
     hl__tokens dy = hl__tokens_of(&call->operand[XDY], true), dx = hl__tokens_of(&call->operand[XDX], false);
-    return hl__product_prepare(&dy, &dx, true, plan);
+    return hl__product_prepare(&dy, &dx, true, &call->operand[XSHARE], plan);
 }
 
 static void dx_kernel(const hl_call *call, const hl_tile *tile) {
     hl__product_tile at = hl__product_at(call->plan, tile);
-    hl__product_run(call->plan, &at, tile->scratch, hl__f32(&call->operand[XDY]), hl__f32(&call->operand[XW]),
-                    hl__f32(&call->operand[XDX]));
+    const hl_view *share = &call->operand[XSHARE];
+    float *dx = hl__f32(&call->operand[XDX]);
+    hl__product_run(call->plan, &at, tile->scratch, hl__f32(&call->operand[XDY]), hl__f32(&call->operand[XW]), dx);
+    if (hl_view_present(share)) hl__product_add(call->plan, &at, hl__f32(share), dx);
 }
 
 enum { WX, WDY, WDW, WDBIAS };
@@ -102,6 +105,7 @@ static void dx_access(const hl_call *call, const hl_tile *tile, hl_box *boxes) {
     hl__product_tile at = hl__product_at(call->plan, tile);
     hl__box_tokens(&call->operand[XDY], true, &at.tokens, at.inner, &boxes[XDY]);
     hl__box_tokens(&call->operand[XDX], false, &at.tokens, at.columns, &boxes[XDX]);
+    boxes[XSHARE] = boxes[XDX];
     boxes[XW].begin[0] = at.columns.begin;
     boxes[XW].end[0] = at.columns.end;
 }
@@ -157,5 +161,5 @@ HL__DEFINE_OPERATOR(project) = {
     .n_outputs = 1,
     .infer = infer,
     .forward = {{.pass = &forward, .reads = {HL_IN(0), HL_IN(1), HL_IN(2)}, .writes = {HL_OUT(0)}}},
-    .backward = {{.pass = &dx, .reads = {HL_DOUT(0), HL_IN(1)}, .writes = {HL_DIN(0)}},
+    .backward = {{.pass = &dx, .reads = {HL_DOUT(0), HL_IN(1), HL_SHARE(0)}, .writes = {HL_DIN(0)}},
                  {.pass = &dw, .reads = {HL_IN(0), HL_DOUT(0)}, .writes = {HL_DIN(1), HL_DIN(2)}}}};
