@@ -106,6 +106,22 @@ START_TEST(GradientsOfAWholeModelAgreeWithDifferencesOfItsOracle) {
 }
 END_TEST
 
+/* Skip connections, and query, key and value of one input: their steps take shares. */
+START_TEST(NoPassOfAModelOnlyAddsShares) {
+    two_block m;
+    two_block_build(&m, &sizes, kit_graph());
+    hl_tensor *outputs[TWO_BLOCK_PARAMS];
+    for (size_t p = 0; p < TWO_BLOCK_PARAMS; p++) outputs[p] = hl_gradient(m.graph, m.loss, m.params[p]);
+    hl__ir ir = {0};
+    ck_assert_msg(kit_stages(&ir, m.graph, outputs, TWO_BLOCK_PARAMS, KIT_DIFFERENTIATED) == HL_OK, "%s", ir.message);
+    ck_assert_uint_eq(kit_calls(&ir, ".sum.forward"), 0);
+    ck_assert_uint_eq(kit_calls(&ir, ".dx"),
+                      2 * (3 + 3 + 2) + 2); /* projections, dense, norms; the norm and dense behind */
+    hl__ir_clear(&ir);
+    hl_graph_destroy(m.graph);
+}
+END_TEST
+
 /* ---- small graphs, whose gradients are exact in float ---- */
 
 static const float halves[] = {0.5f, -1, 2, 1.5f, -0.25f, 4};
@@ -399,10 +415,11 @@ END_TEST
 
 int main(void) {
     return run_tests("graph/differentiate",
-                     TESTS(GradientsOfAWholeModelAgreeWithDifferencesOfItsOracle, SharesOfSeveralReadersAddUp,
-                           ATensorThatANodeReadsTwiceGetsBothShares, GradientsFlowBackThroughViews,
-                           ALossHasGradientOneWithRespectToItself, WhatTheLossDoesNotDependOnHasGradientZero,
-                           SeveralLossesAreKeptApart, GradientsCanBeComputedWith, AStepThatTakesSharesMakesTheSum,
+                     TESTS(GradientsOfAWholeModelAgreeWithDifferencesOfItsOracle, NoPassOfAModelOnlyAddsShares,
+                           SharesOfSeveralReadersAddUp, ATensorThatANodeReadsTwiceGetsBothShares,
+                           GradientsFlowBackThroughViews, ALossHasGradientOneWithRespectToItself,
+                           WhatTheLossDoesNotDependOnHasGradientZero, SeveralLossesAreKeptApart,
+                           GradientsCanBeComputedWith, AStepThatTakesSharesMakesTheSum,
                            ASumIsTakenOnceByANodeThatReadsTwice, ViewsAndGradientsOfSeveralStepsTakeNoShares,
                            AnOperatorWithoutGradientIsRefusedByName, ALossThatDependsOnAGradientIsRefusedByName,
                            NoStepRunsWhoseGradientNobodyAskedFor));
