@@ -1,22 +1,19 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * The life of a runtime. A host thread of ours enters the library's only parallel region and stays until the end, so
- * that one OpenMP team hosts all workers: OMP_PLACES, OMP_PROC_BIND, OMP_THREAD_LIMIT and OMP_DYNAMIC are obeyed by
- * those who know them, and callers never nest, whatever region they call from. How many threads came is known only
- * inside the region; what depends on it is made there. */
+ * The life of a runtime. A host thread of ours enters the team (team.h) and stays until the end, so that one OpenMP
+ * team hosts all workers, and callers never nest, whatever region they call from. How many threads came is known only
+ * inside the team; what depends on it is made there. */
 #include "runtime/pool.h"
 
 #include <errno.h>
-#include <omp.h>
 #include <signal.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "runtime/atomic.h"
 #include "runtime/memory.h"
+#include "runtime/team.h"
 #include "runtime/wait.h"
-
-#define MAX_WORKERS 4096
 
 /* hl_runtime.team_state */
 enum { TEAM_STARTING = 0, TEAM_READY = 1, TEAM_FAILED = 2 };
@@ -65,26 +62,28 @@ static hl_status settle_team(hl_runtime *runtime) {
     return status;
 }
 
-/* The host thread: the team, from its first moment to its last. */
+/* One thread of the team, from its first moment to its last. */
+static void join_team(void *argument) {
+    hl_runtime *runtime = argument;
+    size_t number = hl__team_number();
+    if (number == 0) {
+        runtime->n_workers = hl__team_size();
+        runtime->team_status = hl__topology_spread(runtime->topology, runtime->n_workers);
+    }
+    hl__team_wait();
+    if (runtime->team_status == HL_OK) hl__topology_bind(runtime->topology, number);
+    hl__team_wait();
+    if (number == 0) {
+        if (runtime->team_status == HL_OK) runtime->team_status = settle_team(runtime);
+        if (runtime->team_status == HL_OK) set_team_state(runtime, TEAM_READY);
+    }
+    hl__team_wait();
+    if (runtime->team_status == HL_OK) hl__worker_main(&runtime->workers[number]);
+}
+
 static void *host_team(void *argument) {
     hl_runtime *runtime = argument;
-#pragma omp parallel num_threads((int)runtime->n_workers)
-    {
-#pragma omp single
-        {
-            runtime->n_workers = (size_t)omp_get_num_threads();
-            runtime->team_status = hl__topology_spread(runtime->topology, runtime->n_workers);
-        }
-        size_t number = (size_t)omp_get_thread_num();
-        if (runtime->team_status == HL_OK) hl__topology_bind(runtime->topology, number);
-#pragma omp barrier
-#pragma omp single
-        {
-            if (runtime->team_status == HL_OK) runtime->team_status = settle_team(runtime);
-            if (runtime->team_status == HL_OK) set_team_state(runtime, TEAM_READY);
-        }
-        if (runtime->team_status == HL_OK) hl__worker_main(&runtime->workers[number]);
-    }
+    hl__team_run(runtime->n_workers, join_team, runtime);
     if (runtime->team_status != HL_OK) set_team_state(runtime, TEAM_FAILED);
     return NULL;
 }
@@ -155,7 +154,7 @@ static hl_status make_workers(hl_runtime *runtime) {
 hl_status hl__runtime_create_on(const hl__system *system, const hl_runtime_options *options, hl_runtime **runtime) {
     static const hl_runtime_options defaults = {0};
     if (!options) options = &defaults;
-    if (!runtime || options->workers > MAX_WORKERS) return HL_INVALID_ARGUMENT;
+    if (!runtime || options->workers > HL__MAX_TEAM) return HL_INVALID_ARGUMENT;
     const hl__policy *policy = hl__policy_find(options->policy);
     if (!policy) return HL_INVALID_ARGUMENT;
     hl_runtime *made = hl__allocate(1, sizeof *made);
@@ -170,7 +169,7 @@ hl_status hl__runtime_create_on(const hl__system *system, const hl_runtime_optio
     hl_status status = hl__topology_create(system, &made->topology);
     made->n_workers = options->workers;
     if (status == HL_OK && made->n_workers == 0) status = hl__topology_workers(made->topology, &made->n_workers);
-    if (made->n_workers > MAX_WORKERS) made->n_workers = MAX_WORKERS;
+    if (made->n_workers > HL__MAX_TEAM) made->n_workers = HL__MAX_TEAM;
     made->room_workers = made->n_workers;
     if (status == HL_OK) status = make_workers(made);
     if (status == HL_OK && policy->state_bytes > 0) {

@@ -2,11 +2,11 @@
  *
  * The dataflow policy: tasks are stolen and shared (several cases hang without), background tasks yield, a worker goes
  * on with what it has released, and the last task of a node is left to it. */
-#include <omp.h>
 #include <sched.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 
+#include "runtime/team.h"
 #include "tests/runtime/kit.h"
 #include "tests/support/suite.h"
 
@@ -25,7 +25,7 @@ typedef struct scene {
 
 static void begin(scene *s, uint32_t task) {
     s->place[task] = atomic_fetch_add(&s->clock, 1);
-    s->worker[task] = omp_get_thread_num();
+    s->worker[task] = (int)hl__team_number();
     atomic_store(&s->begun[task], true);
 }
 

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
  * The levels policy: no task begins before all of the levels below have ended, and a level's tasks are shared. */
-#include <omp.h>
 #include <sched.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <unistd.h>
 
+#include "runtime/team.h"
 #include "tests/runtime/dag.h"
 #include "tests/runtime/kit.h"
 #include "tests/support/suite.h"
@@ -70,7 +70,7 @@ typedef struct scene {
 static void meet(const void *argument, const uint32_t index[HL__TASK_GRID_RANK], void *scratch) {
     (void)scratch;
     scene *s = *(scene *const *)argument;
-    s->worker[index[0]] = omp_get_thread_num();
+    s->worker[index[0]] = (int)hl__team_number();
     atomic_fetch_add(&s->n_begun[index[1]], 1);
     while (atomic_load(&s->n_begun[index[1]]) < s->n_needed) sched_yield();
 }

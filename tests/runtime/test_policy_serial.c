@@ -2,8 +2,7 @@
  *
  * The serial policy: worker 0 runs the tasks in the order of their array, whatever edges, levels, homes and background
  * tasks would allow. */
-#include <omp.h>
-
+#include "runtime/team.h"
 #include "tests/runtime/dag.h"
 #include "tests/runtime/kit.h"
 #include "tests/support/suite.h"
@@ -20,7 +19,7 @@ typedef struct scene {
 static void note(const void *argument, const uint32_t index[HL__TASK_GRID_RANK], void *scratch) {
     scene *s = *(scene *const *)argument;
     s->order[s->n_run++] = index[0]; /* not atomic: nobody else runs anything */
-    s->worker |= omp_get_thread_num();
+    s->worker |= (int)hl__team_number();
     s->scratch = scratch;
 }
 
