@@ -7,7 +7,6 @@
 #include <stdlib.h>
 
 #include "bench/bench.h"
-#include "bench/fma.h"
 #include "bench/options.h"
 #include "bench/report.h"
 #include "ops/ops.h"
@@ -15,7 +14,7 @@
 /* The tile that attention and dense are made of. */
 static const hl__gemm_shape tile = {.m = 64, .n = 64, .k = 256, .lda = 256, .ldb = 64, .ldc = 64};
 
-static const bench_fma *chosen_fma(void) {
+const bench_fma *bench_fma_chosen(void) {
     switch (hl__isa_chosen()) {
 #ifdef __x86_64__
     case HL__ISA_AVX512: return &bench_fma_avx512;
@@ -38,7 +37,7 @@ bool bench_peak_prepare(const bench_machine *machine, size_t threads, bench_peak
         fprintf(stderr, "hl-bench: the block product of the peak cannot be made\n");
         return false;
     }
-    const bench_fma *fma = chosen_fma();
+    const bench_fma *fma = bench_fma_chosen();
     const bench_kernel kernels[2] = {{.context = fma, .run = run_fma, .flops = fma->flops_per_round},
                                      bench_product(&peak->product)};
     for (size_t i = 0; i < BENCH_N_PEAKS; i++) {

@@ -5,6 +5,7 @@
 #ifndef HL_BENCH_PEAK_H
 #define HL_BENCH_PEAK_H
 
+#include "bench/fma.h"
 #include "bench/product.h"
 #include "bench/team.h"
 
@@ -19,6 +20,9 @@ typedef struct bench_peak {
  * words on stderr, where no thread or memory was to be had. */
 bool bench_peak_prepare(const bench_machine *machine, size_t threads, bench_peak_teams *peak,
                         bench_measurement measurements[BENCH_N_PEAKS]);
+
+/* The loop of the chosen instruction set. */
+const bench_fma *bench_fma_chosen(void);
 
 /* GFLOP/s once they are measured, at the medians. */
 double bench_peak_one(const bench_measurement measurements[BENCH_N_PEAKS]);
