@@ -35,9 +35,9 @@ static inline char *text_of(FILE *file) {
     return text;
 }
 
-/* Runs hl-bench with these words; ended by free_run. */
-static inline bench_run run_bench(const char *const words[]) {
-    char *argv[MOST_WORDS + 2] = {(char *)HL_BENCH};
+/* Runs a program with these words; ended by free_run. */
+static inline bench_run run_program(const char *program, const char *const words[]) {
+    char *argv[MOST_WORDS + 2] = {(char *)program};
     for (size_t i = 0; words[i]; i++) {
         ck_assert_uint_lt(i, MOST_WORDS);
         argv[1 + i] = (char *)words[i];
@@ -49,12 +49,14 @@ static inline bench_run run_bench(const char *const words[]) {
     posix_spawn_file_actions_adddup2(&actions, fileno(out), STDOUT_FILENO);
     posix_spawn_file_actions_adddup2(&actions, fileno(err), STDERR_FILENO);
     pid_t child;
-    ck_assert_int_eq(posix_spawn(&child, HL_BENCH, &actions, NULL, argv, environ), 0);
+    ck_assert_int_eq(posix_spawn(&child, program, &actions, NULL, argv, environ), 0);
     posix_spawn_file_actions_destroy(&actions);
     int status;
     ck_assert_int_eq(waitpid(child, &status, 0), child);
     return (bench_run){.code = WIFEXITED(status) ? WEXITSTATUS(status) : -1, .out = text_of(out), .err = text_of(err)};
 }
+
+static inline bench_run run_bench(const char *const words[]) { return run_program(HL_BENCH, words); }
 
 static inline void free_run(bench_run *run) {
     free(run->out);
