@@ -11,7 +11,9 @@
     X(attention, "attention alone, forward and backward, under a mask")     \
     X(step, "a whole training step of a GPT")                               \
     X(ops, "the block, pass by pass, from a trace")                         \
-    X(gemm, "one block product: generated and portable kernels")
+    X(gemm, "one block product: generated and portable kernels")            \
+    X(tasks, "what an empty task costs, and an idle runtime")               \
+    X(metg, "how small a task may be (METG)")
 
 /* argv[0] is "hl-bench NAME". Returns the exit code of the process; words that are wrong end it with BENCH_USAGE. */
 #define BENCH_COMMAND(name, text) int bench_##name(int argc, char **argv);
