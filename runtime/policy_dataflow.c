@@ -103,8 +103,11 @@ static bool take_root(hl__worker *worker, uint32_t *task) {
 }
 
 static bool steal(hl__worker *worker, size_t which, size_t begin, size_t end, int64_t least, uint32_t *task) {
-    for (size_t v = begin; v < end; v++)
-        if (hl__deque_steal(&worker->runtime->workers[worker->victims[v]].deque[which], least, task)) return true;
+    for (size_t v = begin; v < end; v++) {
+        if (!hl__deque_steal(&worker->runtime->workers[worker->victims[v]].deque[which], least, task)) continue;
+        worker->n_taken[v < worker->n_near ? HL__FROM_NODE : HL__FROM_OTHERS]++;
+        return true;
+    }
     return false;
 }
 
@@ -114,6 +117,7 @@ static void count_finished(hl__worker *worker) {
     dataflow_state *state = worker->runtime->policy_state;
     size_t n = worker->n_finished;
     worker->n_finished = 0;
+    hl__watch_idle(worker);
     /* acq_rel: the last worker sees what all others did, and hands it on to the caller. */
     if (hl__atomic_fetch_sub(flow_finished, &state->n_unfinished, n, acq_rel) == n) hl__run_finished(worker->runtime);
 }
@@ -217,4 +221,5 @@ const hl__policy hl__policy_DATAFLOW = {
     .submit = submit,
     .work = work,
     .ready = ready,
+    .follows = true,
 };

@@ -40,16 +40,17 @@ static bool ready(const hl__worker *worker) {
 }
 
 /* True for the last worker to arrive. */
-static bool arrive(levels_state *state, size_t n_workers) {
+static bool arrive(hl__worker *worker, levels_state *state, size_t n_workers) {
+    hl__watch_idle(worker);
     /* acq_rel: the last one has seen all that the others did before they arrived. */
     return hl__atomic_fetch_add(levels_arrive, &state->n_arrived, 1, acq_rel) + 1 == n_workers;
 }
 
 /* Waits for all workers; the last one sets the cursor to where the next level begins. */
-static void meet(levels_state *state, size_t n_workers, size_t next_begin) {
+static void meet(hl__worker *worker, levels_state *state, size_t n_workers, size_t next_begin) {
     /* relaxed: it can't move before we have arrived, and what it was last was acquired at the barrier before. */
     uint32_t epoch = hl__atomic_load(levels_epoch, &state->epoch, relaxed);
-    if (arrive(state, n_workers)) {
+    if (arrive(worker, state, n_workers)) {
         /* relaxed, both: published by epoch. */
         hl__atomic_store(levels_next, &state->cursor, next_begin, relaxed);
         hl__atomic_store(levels_rearm, &state->n_arrived, 0, relaxed);
@@ -100,9 +101,9 @@ static void work(hl__worker *worker) {
         run_level(worker, graph, begin, end);
         begin = end;
         if (end == n_tasks) break;
-        meet(state, runtime->n_workers, end);
+        meet(worker, state, runtime->n_workers, end);
     }
-    if (arrive(state, runtime->n_workers)) hl__run_finished(runtime);
+    if (arrive(worker, state, runtime->n_workers)) hl__run_finished(runtime);
 }
 
 const hl__policy hl__policy_LEVELS = {
@@ -111,4 +112,5 @@ const hl__policy hl__policy_LEVELS = {
     .submit = submit,
     .work = work,
     .ready = ready,
+    .follows = true,
 };

@@ -31,6 +31,7 @@ static void work(hl__worker *worker) {
     const hl__task_graph *graph = worker->runtime->graph;
     for (size_t t = 0; t < graph->n_tasks; t++)
         if (graph->tasks[t].run) hl__worker_run(worker, &graph->tasks[t]);
+    hl__watch_idle(worker);
     hl__run_finished(worker->runtime);
 }
 
@@ -40,4 +41,5 @@ const hl__policy hl__policy_SERIAL = {
     .submit = submit,
     .work = work,
     .ready = ready,
+    .follows = true,
 };

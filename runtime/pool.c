@@ -165,7 +165,7 @@ hl_status hl__runtime_create_on(const hl__system *system, const hl_runtime_optio
     made->policy = policy;
     made->steal_seed = options->steal_seed;
     made->trace_room = options->trace_events;
-    made->trace.origin_ns = hl__trace_now();
+    hl__clock_start(&made->trace.clock, system);
     hl_status status = hl__topology_create(system, &made->topology);
     made->n_workers = options->workers;
     if (status == HL_OK && made->n_workers == 0) status = hl__topology_workers(made->topology, &made->n_workers);

@@ -36,6 +36,7 @@ struct hl_runtime {
     hl__task_graph *graph;     /* that runs; read by workers once they have got one of its tasks */
     size_t trace_room;         /* events a worker; 0: no trace */
     hl__trace trace;
+    bool timed; /* the last run that was submitted: its workers' timing is on */
     hl__error error;
 
     alignas(64) _Atomic uint32_t done; /* futex: the run is over */

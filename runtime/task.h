@@ -12,6 +12,8 @@
 
 #include "headloom/status.h"
 
+struct hl__watch;
+
 #define HL__TASK_GRID_RANK 4
 #define HL__NO_NODE UINT16_MAX /* a task without a NUMA home */
 
@@ -33,6 +35,7 @@ typedef struct hl__task {
     uint32_t name;   /* into hl__task_graph.names, for traces */
     uint16_t home;   /* NUMA node (index among the runtime's pools) or HL__NO_NODE */
     bool background; /* runs when no other task is ready, or straight behind a background task that it waited for */
+    bool follows;    /* waits for one task at most, and for no join */
 } hl__task;
 
 /* Serial order is the order of the array: every edge goes from a lower to a higher task number. */
@@ -45,10 +48,11 @@ typedef struct hl__task_graph {
     size_t n_roots;
     const char *const *names; /* borrowed */
     size_t n_names;
-    size_t scratch_bytes;  /* what the hungriest task needs */
-    size_t n_levels;       /* levels are 0 .. n_levels - 1 */
-    uint32_t *level_order; /* task numbers sorted by level, stable; made by hl__task_graph_freeze */
-    uint32_t *level_begin; /* n_levels + 1 positions in level_order */
+    size_t scratch_bytes;    /* what the hungriest task needs */
+    size_t n_levels;         /* levels are 0 .. n_levels - 1 */
+    uint32_t *level_order;   /* task numbers sorted by level, stable; made by hl__task_graph_freeze */
+    uint32_t *level_begin;   /* n_levels + 1 positions in level_order */
+    struct hl__watch *watch; /* NULL: its runs are not watched, see runtime/watch.h */
 } hl__task_graph;
 
 /* An edge list under construction. Task numbers must rise along each edge. */

@@ -1,33 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * Recording. Two readings of the clock a task, about 25 ns each, and only where a trace was asked for. */
+ * The names of what is recorded. */
 #include "runtime/trace.h"
 
 #include <string.h>
-#include <time.h>
 
 #include "runtime/memory.h"
-
-uint64_t hl__trace_now(void) {
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
-}
-
-void hl__trace_run(hl__events *events, uint32_t first_name, const hl__task *task, void *scratch) {
-    uint64_t begin_ns = hl__trace_now();
-    task->run(task->argument, task->index, scratch);
-    uint64_t end_ns = hl__trace_now();
-    if (events->n_events == events->room) {
-        events->n_dropped++;
-        return;
-    }
-    hl__event *event = &events->event[events->n_events++];
-    event->begin_ns = begin_ns;
-    event->end_ns = end_ns;
-    event->name = first_name + task->name;
-    memcpy(event->index, task->index, sizeof event->index);
-}
 
 /* Names are compared too: another graph may have come to live at the address of one that is gone. */
 static bool has_names(const hl__trace *trace, const hl__name_set *set, const hl__task_graph *graph) {
@@ -64,5 +42,5 @@ void hl__trace_clear_names(hl__trace *trace) {
     for (size_t i = 0; i < trace->n_names; i++) hl__release(trace->names[i]);
     hl__release(trace->names);
     hl__release(trace->sets);
-    *trace = (hl__trace){.origin_ns = trace->origin_ns};
+    *trace = (hl__trace){.clock = trace->clock};
 }

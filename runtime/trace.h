@@ -8,12 +8,14 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
+#include "runtime/clock.h"
 #include "runtime/task.h"
 
 typedef struct hl__event {
-    uint64_t begin_ns, end_ns; /* of CLOCK_MONOTONIC */
-    uint32_t name;             /* into hl__trace.names */
+    uint64_t begin, end; /* ticks of the trace's clock */
+    uint32_t name;       /* into hl__trace.names */
     uint32_t index[HL__TASK_GRID_RANK];
 } hl__event;
 
@@ -30,7 +32,7 @@ typedef struct hl__name_set {
 } hl__name_set;
 
 typedef struct hl__trace {
-    uint64_t origin_ns; /* time 0 of what is written */
+    hl__clock clock; /* its origin is time 0 of what is written */
     char **names;
     size_t n_names, room_names;
     hl__name_set *sets;
@@ -44,14 +46,23 @@ typedef struct hl__trace_row {
     size_t worker, node;
 } hl__trace_row;
 
-uint64_t hl__trace_now(void);
-
 /* Finds the names of a graph, or copies them, and makes them the current ones. HL_OUT_OF_MEMORY. */
 hl_status hl__trace_names(hl__trace *trace, const hl__task_graph *graph);
 void hl__trace_clear_names(hl__trace *trace);
 
-/* Runs a task and keeps its times; what does not fit is counted. */
-void hl__trace_run(hl__events *events, uint32_t first_name, const hl__task *task, void *scratch);
+/* Keeps the times of a task; what does not fit is counted. */
+static inline void hl__trace_keep(hl__events *events, uint32_t first_name, const hl__task *task, uint64_t begin,
+                                  uint64_t end) {
+    if (events->n_events == events->room) {
+        events->n_dropped++;
+        return;
+    }
+    hl__event *event = &events->event[events->n_events++];
+    event->begin = begin;
+    event->end = end;
+    event->name = first_name + task->name;
+    memcpy(event->index, task->index, sizeof event->index);
+}
 
 /* Chrome's trace format. False where the file cannot be written. */
 bool hl__trace_write(const hl__trace *trace, const hl__trace_row *rows, size_t n_rows, const char *path);

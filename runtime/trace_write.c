@@ -43,14 +43,16 @@ static void write_microseconds(FILE *file, uint64_t ns) {
     fprintf(file, "%" PRIu64 ".%03u", ns / 1000, (unsigned)(ns % 1000));
 }
 
-static void write_event(FILE *file, const hl__trace *trace, size_t row, const hl__event *event) {
+static void write_event(FILE *file, const hl__trace *trace, const hl__rate *rate, size_t row, const hl__event *event) {
+    uint64_t begin_ns = hl__clock_ns(rate, event->begin - trace->clock.origin.ticks);
+    uint64_t end_ns = hl__clock_ns(rate, event->end - trace->clock.origin.ticks);
     fputs(",\n{\"ph\":\"X\",\"pid\":1,\"tid\":", file);
     fprintf(file, "%zu,\"name\":", row);
     write_string(file, event->name < trace->n_names ? trace->names[event->name] : "");
     fputs(",\"ts\":", file);
-    write_microseconds(file, event->begin_ns - trace->origin_ns);
+    write_microseconds(file, begin_ns);
     fputs(",\"dur\":", file);
-    write_microseconds(file, event->end_ns - event->begin_ns);
+    write_microseconds(file, end_ns - begin_ns);
     fputs(",\"args\":{\"index\":[", file);
     for (size_t i = 0; i < HL__TASK_GRID_RANK; i++) fprintf(file, "%s%" PRIu32, i > 0 ? "," : "", event->index[i]);
     fputs("]}}", file);
@@ -59,6 +61,7 @@ static void write_event(FILE *file, const hl__trace *trace, size_t row, const hl
 bool hl__trace_write(const hl__trace *trace, const hl__trace_row *rows, size_t n_rows, const char *path) {
     FILE *file = fopen(path, "we");
     if (!file) return false;
+    hl__rate rate = hl__clock_rate(&trace->clock);
     uint64_t n_dropped = 0;
     for (size_t r = 0; r < n_rows; r++) n_dropped += rows[r].events->n_dropped;
     fprintf(file, "{\"displayTimeUnit\":\"ns\",\"otherData\":{\"dropped_events\":%" PRIu64 "},\"traceEvents\":[\n",
@@ -70,7 +73,7 @@ bool hl__trace_write(const hl__trace *trace, const hl__trace_row *rows, size_t n
                 "{\"name\":\"worker %zu (node %zu)\",\"dropped_events\":%" PRIu64 "}}",
                 rows[r].worker, rows[r].worker, rows[r].node, rows[r].events->n_dropped);
         for (size_t e = 0; e < rows[r].events->n_events; e++)
-            write_event(file, trace, rows[r].worker, &rows[r].events->event[e]);
+            write_event(file, trace, &rate, rows[r].worker, &rows[r].events->event[e]);
     }
     fputs("\n]}\n", file);
     bool written = !ferror(file);

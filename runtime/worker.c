@@ -93,6 +93,6 @@ void hl__worker_main(hl__worker *worker) {
 }
 
 void hl__worker_run(hl__worker *worker, const hl__task *task) {
-    if (__builtin_expect(worker->events.room == 0, 1)) task->run(task->argument, task->index, worker->scratch);
-    else hl__trace_run(&worker->events, worker->runtime->trace.first_name, task, worker->scratch);
+    if (__builtin_expect(!worker->timing.on, 1)) task->run(task->argument, task->index, worker->scratch);
+    else hl__watch_task(worker, task);
 }

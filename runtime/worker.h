@@ -13,6 +13,7 @@
 #include "headloom/runtime.h"
 #include "runtime/deque.h"
 #include "runtime/trace.h"
+#include "runtime/watch.h"
 
 #define HL__N_DEQUES 2 /* indexed by hl__task.background */
 
@@ -29,6 +30,8 @@ typedef struct hl__worker {
     size_t n_finished; /* tasks finished and not yet counted in the run */
     void *scratch;
     size_t scratch_bytes;
+    hl__timing timing;
+    size_t n_taken[HL__N_SOURCES]; /* in the run that is on */
     hl__events events;
     uint16_t *victims; /* all other workers in the order in which to try them; the first n_near share our node */
     size_t n_near, n_victims;

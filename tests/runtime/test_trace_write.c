@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "runtime/system.h"
 #include "runtime/trace.h"
 #include "tests/runtime/json.h"
 #include "tests/support/suite.h"
@@ -38,7 +39,7 @@ static const json *event_of(const written *w, size_t i) {
 }
 
 START_TEST(EmptyTracesAreFiles) {
-    hl__trace trace = {.origin_ns = ORIGIN};
+    hl__trace trace = {.clock.origin = {ORIGIN, ORIGIN}};
     written w = write_trace(&trace, NULL, 0);
     ck_assert_uint_eq(json_get(w.file, "traceEvents")->n_children, 1);
     ck_assert_str_eq(json_text(event_of(&w, 0), "name"), "process_name");
@@ -49,7 +50,7 @@ END_TEST
 
 START_TEST(EachWorkerHasARowWithItsTasks) {
     char *names[] = {"embed.forward", "loss.backward"};
-    hl__trace trace = {.origin_ns = ORIGIN, .names = names, .n_names = 2};
+    hl__trace trace = {.clock.origin = {ORIGIN, ORIGIN}, .names = names, .n_names = 2};
     hl__event mine[] = {{ORIGIN, ORIGIN + 1, 0, {1, 2, 3, 4}},
                         {ORIGIN + 999, ORIGIN + 1000, 1, {0, 0, 0, 0}},
                         {ORIGIN + 1234567, ORIGIN + 3234569, 0, {UINT32_MAX, 0, 0, 5}}};
@@ -123,9 +124,9 @@ START_TEST(AnyNameIsAString) {
     hl__event event[N];
     for (uint32_t i = 0; i < N; i++) {
         copies[i] = (char *)names[i][0];
-        event[i] = (hl__event){.begin_ns = ORIGIN, .end_ns = ORIGIN, .name = i};
+        event[i] = (hl__event){.begin = ORIGIN, .end = ORIGIN, .name = i};
     }
-    hl__trace trace = {.origin_ns = ORIGIN, .names = copies, .n_names = N};
+    hl__trace trace = {.clock.origin = {ORIGIN, ORIGIN}, .names = copies, .n_names = N};
     hl__events events = {event, N, N, 0};
     written w = write_trace(&trace, &(hl__trace_row){&events, 0, 0}, 1);
     for (size_t i = 0; i < N; i++)
@@ -135,11 +136,34 @@ START_TEST(AnyNameIsAString) {
 END_TEST
 
 START_TEST(EventsWithoutANameAreWritten) {
-    hl__trace trace = {.origin_ns = ORIGIN};
-    hl__event event = {.begin_ns = ORIGIN, .end_ns = ORIGIN, .name = 3};
+    hl__trace trace = {.clock.origin = {ORIGIN, ORIGIN}};
+    hl__event event = {.begin = ORIGIN, .end = ORIGIN, .name = 3};
     hl__events events = {&event, 1, 1, 0};
     written w = write_trace(&trace, &(hl__trace_row){&events, 0, 0}, 1);
     ck_assert_str_eq(json_text(event_of(&w, 2), "name"), "");
+    remove_trace(&w);
+}
+END_TEST
+
+/* By the counter: times are as the rate has them between the clock's start and the writing, and slices that touch
+ * still do. */
+START_TEST(TicksAreWrittenAsMicroseconds) {
+    hl__clock clock;
+    hl__clock_start(&clock, &hl__native_system);
+    char *name = "t";
+    hl__trace trace = {.clock = clock, .names = &name, .n_names = 1};
+    hl__event event[] = {{.begin = clock.origin.ticks, .end = clock.origin.ticks + 333},
+                         {.begin = clock.origin.ticks + 333, .end = clock.origin.ticks + 1000}};
+    hl__events events = {event, 2, 2, 0};
+    written w = write_trace(&trace, &(hl__trace_row){&events, 0, 0}, 1);
+    hl__rate later = hl__clock_rate(&clock);
+    const json *first = event_of(&w, 2), *second = event_of(&w, 3);
+    ck_assert_str_eq(json_get(first, "ts")->text, "0.000");
+    ck_assert_str_eq(json_get(first, "dur")->text, json_get(second, "ts")->text);
+    double end_us = json_number(second, "ts") + json_number(second, "dur");
+    double expected_us = (double)hl__clock_ns(&later, 1000) * 1e-3;
+    /* Half as much or twice: the rate of an earlier look, microseconds behind the start, may be off by some percent. */
+    ck_assert(end_us > expected_us / 2 && end_us < expected_us * 2);
     remove_trace(&w);
 }
 END_TEST
@@ -149,8 +173,8 @@ START_TEST(LongTracesKeepEveryEvent) {
     static hl__event event[N];
     char *name = "t";
     for (uint32_t i = 0; i < N; i++)
-        event[i] = (hl__event){.begin_ns = ORIGIN + 10 * i, .end_ns = ORIGIN + 10 * i + 7, .index = {i}};
-    hl__trace trace = {.origin_ns = ORIGIN, .names = &name, .n_names = 1};
+        event[i] = (hl__event){.begin = ORIGIN + 10 * i, .end = ORIGIN + 10 * i + 7, .index = {i}};
+    hl__trace trace = {.clock.origin = {ORIGIN, ORIGIN}, .names = &name, .n_names = 1};
     hl__events events = {event, N, N, 0};
     written w = write_trace(&trace, &(hl__trace_row){&events, 0, 0}, 1);
     const json *slice = event_of(&w, 2);
@@ -162,7 +186,7 @@ START_TEST(LongTracesKeepEveryEvent) {
 END_TEST
 
 START_TEST(WhatCannotBeWrittenIsSaid) {
-    hl__trace trace = {.origin_ns = ORIGIN};
+    hl__trace trace = {.clock.origin = {ORIGIN, ORIGIN}};
     ck_assert(!hl__trace_write(&trace, NULL, 0, "/nowhere/at/all.json"));
     ck_assert(!hl__trace_write(&trace, NULL, 0, "/tmp"));
     ck_assert(!hl__trace_write(&trace, NULL, 0, "/dev/full")); /* found out when the file is closed */
@@ -177,8 +201,8 @@ START_TEST(NoLocalePutsACommaIntoNumbers) {
     static const char *const names[] = {"de_DE.UTF-8", "fr_FR.UTF-8", "nl_NL.UTF-8", "es_ES.UTF-8"};
     for (size_t i = 0; i < 4 && !setlocale(LC_ALL, names[i]); i++) continue;
     char *name = "t";
-    hl__event event = {.begin_ns = ORIGIN + 1234567, .end_ns = ORIGIN + 2234568};
-    hl__trace trace = {.origin_ns = ORIGIN, .names = &name, .n_names = 1};
+    hl__event event = {.begin = ORIGIN + 1234567, .end = ORIGIN + 2234568};
+    hl__trace trace = {.clock.origin = {ORIGIN, ORIGIN}, .names = &name, .n_names = 1};
     hl__events events = {&event, 1, 1, 0};
     char path[64];
     snprintf(path, sizeof path, "/tmp/headloom_trace_locale_%ld.json", (long)getpid());
@@ -194,7 +218,8 @@ START_TEST(NoLocalePutsACommaIntoNumbers) {
 END_TEST
 
 int main(void) {
-    return run_tests("trace_write", TESTS(EmptyTracesAreFiles, EachWorkerHasARowWithItsTasks, AnyNameIsAString,
-                                          EventsWithoutANameAreWritten, LongTracesKeepEveryEvent,
-                                          WhatCannotBeWrittenIsSaid, NoLocalePutsACommaIntoNumbers));
+    return run_tests("trace_write",
+                     TESTS(EmptyTracesAreFiles, EachWorkerHasARowWithItsTasks, AnyNameIsAString,
+                           EventsWithoutANameAreWritten, TicksAreWrittenAsMicroseconds, LongTracesKeepEveryEvent,
+                           WhatCannotBeWrittenIsSaid, NoLocalePutsACommaIntoNumbers));
 }
