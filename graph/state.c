@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * Named tensors that outlive programs, behind one reader-writer lock. */
+ * Named tensors that outlive programs, behind one lock (graph/queue_lock.c says why it is none of the C library's). */
 #include "graph/state.h"
 
 #include <pthread.h>
@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "graph/queue_lock.h"
 #include "runtime/memory.h"
 
 typedef struct entry {
@@ -19,7 +20,7 @@ typedef struct entry {
 } entry;
 
 struct hl_state {
-    pthread_rwlock_t lock;
+    hl__queue_lock lock;
     entry *entries;
     size_t n_entries, room;
     pthread_mutex_t message_lock;
@@ -42,12 +43,12 @@ hl_status hl_state_create(hl_state **state) {
     if (!state) return HL_INVALID_ARGUMENT;
     hl_state *made = hl__allocate(1, sizeof *made);
     if (!made) return HL_OUT_OF_MEMORY;
-    if (pthread_rwlock_init(&made->lock, NULL) != 0) {
+    if (hl__queue_lock_init(&made->lock) != HL_OK) {
         hl__release(made);
         return HL_SYSTEM;
     }
     if (pthread_mutex_init(&made->message_lock, NULL) != 0) {
-        pthread_rwlock_destroy(&made->lock);
+        hl__queue_lock_clear(&made->lock);
         hl__release(made);
         return HL_SYSTEM;
     }
@@ -65,16 +66,13 @@ void hl_state_destroy(hl_state *state) {
     for (size_t i = 0; i < state->n_entries; i++) clear_entry(&state->entries[i]);
     hl__release(state->entries);
     pthread_mutex_destroy(&state->message_lock);
-    pthread_rwlock_destroy(&state->lock);
+    hl__queue_lock_clear(&state->lock);
     hl__release(state);
 }
 
-void hl__state_hold(hl_state *state, bool write) {
-    if (write) pthread_rwlock_wrlock(&state->lock);
-    else pthread_rwlock_rdlock(&state->lock);
-}
+hl_status hl__state_hold(hl_state *state, bool write) { return hl__queue_lock_take(&state->lock, write); }
 
-void hl__state_let_go(hl_state *state) { pthread_rwlock_unlock(&state->lock); }
+void hl__state_let_go(hl_state *state) { hl__queue_lock_give_back(&state->lock); }
 
 static entry *find(const hl_state *state, const char *name) {
     for (size_t i = 0; i < state->n_entries; i++)
@@ -131,7 +129,7 @@ void hl__state_rewind(hl_state *state, size_t mark) {
 
 size_t hl_state_count(const hl_state *state) {
     if (!state) return 0;
-    hl__state_hold((hl_state *)state, false);
+    if (hl__state_hold((hl_state *)state, false) != HL_OK) return 0;
     size_t n = state->n_entries;
     hl__state_let_go((hl_state *)state);
     return n;
@@ -140,8 +138,8 @@ size_t hl_state_count(const hl_state *state) {
 hl_status hl_state_tensor(const hl_state *state, size_t index, const char **name, hl_dtype *dtype, hl_shape *shape) {
     if (!state) return HL_INVALID_ARGUMENT;
     hl_state *own = (hl_state *)state; /* the lock is no part of the value */
-    hl__state_hold(own, false);
-    hl_status status = HL_OK;
+    hl_status status = hl__state_hold(own, false);
+    if (status != HL_OK) return status;
     if (index >= state->n_entries) {
         status = fail(own, HL_OUT_OF_RANGE, "state tensor %zu of %zu", index, state->n_entries);
     } else {
@@ -177,8 +175,9 @@ hl_status hl_state_read(hl_state *state, const char *name, void *data, size_t by
     if (!state) return HL_INVALID_ARGUMENT;
     if (!name || !data) return fail(state, HL_INVALID_ARGUMENT, "hl_state_read: name or data is NULL");
     entry *e;
-    hl__state_hold(state, false);
-    hl_status status = find_exact(state, name, bytes, &e);
+    hl_status status = hl__state_hold(state, false);
+    if (status != HL_OK) return status;
+    status = find_exact(state, name, bytes, &e);
     if (status == HL_OK) memcpy(data, e->data, bytes);
     hl__state_let_go(state);
     return status;
@@ -188,8 +187,9 @@ hl_status hl_state_write(hl_state *state, const char *name, const void *data, si
     if (!state) return HL_INVALID_ARGUMENT;
     if (!name || !data) return fail(state, HL_INVALID_ARGUMENT, "hl_state_write: name or data is NULL");
     entry *e;
-    hl__state_hold(state, true);
-    hl_status status = find_exact(state, name, bytes, &e);
+    hl_status status = hl__state_hold(state, true);
+    if (status != HL_OK) return status;
+    status = find_exact(state, name, bytes, &e);
     if (status == HL_OK) status = check_counts(state, name, e->dtype, data, bytes);
     if (status == HL_OK) memcpy(e->data, data, bytes);
     hl__state_let_go(state);
@@ -209,7 +209,8 @@ hl_status hl_state_enter(hl_state *state, const char *name, hl_dtype dtype, hl_s
     if (status != HL_OK) return status;
     void *target;
     bool fresh;
-    hl__state_hold(state, true);
+    status = hl__state_hold(state, true);
+    if (status != HL_OK) return status;
     status = hl__state_bind(state, name, dtype, &shape, &target, &fresh);
     if (status == HL_OK) memcpy(target, data, bytes);
     hl__state_let_go(state);

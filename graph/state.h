@@ -17,8 +17,9 @@ size_t hl__state_mark(const hl_state *state);
 /* Takes back every tensor entered since the mark. The caller holds the state for writing. */
 void hl__state_rewind(hl_state *state, size_t mark);
 
-/* Readers share the state, a writer has it alone. */
-void hl__state_hold(hl_state *state, bool write);
+/* Readers share the state, a writer has it alone; they come in in the order in which they asked. No thread may ask for
+ * a state that it holds. HL_FORKED: the process was forked while somebody held it. */
+hl_status hl__state_hold(hl_state *state, bool write);
 void hl__state_let_go(hl_state *state);
 
 #endif

@@ -4,8 +4,9 @@
  * state: training and evaluation, one program a shape. A tensor enters the state when the first program that names it
  * is made; a later program must give it the same type and shape.
  *
- * Thread safety: reading and writing tensors, and runs of programs that write the state, are serialised on the state.
- */
+ * Thread safety: reading and writing tensors, and runs of programs that write the state, are serialised on the state,
+ * in the order in which they ask for it. A child that was forked while one of them had it, or waited for it, gets
+ * HL_FORKED from every call (from hl_state_count: 0); any other child has a state of its own. */
 #ifndef HEADLOOM_STATE_H
 #define HEADLOOM_STATE_H
 

@@ -6,9 +6,11 @@
 
 #include <check.h>
 #include <pthread.h>
+#include <sched.h>
 #include <stdatomic.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <time.h>
 
 #include "tests/graph/kit.h"
 #include "tests/support/suite.h"
@@ -214,6 +216,48 @@ START_TEST(AReaderNeverSeesHalfAWrite) {
 }
 END_TEST
 
+/* Two readers, each of whom stays until the other one has come again: one of them is always inside, and a lock that
+ * lets readers in beside others would keep a writer out for ever. Where the writer is waited for, the other reader does
+ * not come, and the one inside has to leave without it. */
+#define MOST_ROUNDS 3000 /* beside a writer that asks: some seconds, if it is not let in */
+#define MOST_LOOKS 100   /* a millisecond each */
+
+typedef struct relay {
+    hl_state *state;
+    atomic_size_t n_entered;
+    atomic_bool asks, written, gave_up;
+} relay;
+
+static void *read_in_turn(void *argument) {
+    relay *r = argument;
+    for (size_t round = 0; round < MOST_ROUNDS && !atomic_load(&r->written); round += atomic_load(&r->asks)) {
+        if (hl__state_hold(r->state, false) != HL_OK) break;
+        size_t entered = atomic_fetch_add(&r->n_entered, 1) + 1;
+        for (size_t look = 0; look < MOST_LOOKS && atomic_load(&r->n_entered) == entered; look++)
+            nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
+        hl__state_let_go(r->state);
+    }
+    if (!atomic_load(&r->written)) atomic_store(&r->gave_up, true);
+    return NULL;
+}
+
+START_TEST(ReadersThatOverlapForEverKeepNoWriterOut) {
+    relay r = {.state = with_weights()};
+    pthread_t readers[2];
+    for (size_t i = 0; i < 2; i++) ck_assert_int_eq(pthread_create(&readers[i], NULL, read_in_turn, &r), 0);
+    while (atomic_load(&r.n_entered) < 4) sched_yield();
+    atomic_store(&r.asks, true);
+    hl_status status = hl__state_hold(r.state, true);
+    bool gave_up = atomic_load(&r.gave_up);
+    atomic_store(&r.written, true);
+    if (status == HL_OK) hl__state_let_go(r.state);
+    for (size_t i = 0; i < 2; i++) pthread_join(readers[i], NULL);
+    ck_assert_int_eq(status, HL_OK);
+    ck_assert_msg(!gave_up, "the writer was let in when a reader had gone, after %d rounds", MOST_ROUNDS);
+    hl_state_destroy(r.state);
+}
+END_TEST
+
 START_TEST(CountsAreNeverNegative) {
     hl_state *state;
     int32_t value = -1, read = 7;
@@ -233,7 +277,7 @@ END_TEST
 
 int main(void) {
     return run_tests("graph/state",
-                     TESTS(CountsAreNeverNegative, TensorsComeOutAsTheyWentIn,
+                     TESTS(ReadersThatOverlapForEverKeepNoWriterOut, CountsAreNeverNegative, TensorsComeOutAsTheyWentIn,
                            TensorsAreListedInTheOrderInWhichTheyEntered, AnotherShapeOrTypeIsRefusedWithBothNamed,
                            WrongSizesAndUnknownNamesAreRefused, ArgumentsThatAreNullEmptyOrNoShapeAreRefused,
                            BoundDataStaysWhereItIs, RewindingTakesBackWhatEnteredSince, AReaderNeverSeesHalfAWrite));
