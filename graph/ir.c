@@ -77,6 +77,14 @@ bool hl__ir_dense(const hl__value *value) {
     return hl__view_dense(&view);
 }
 
+bool hl__ir_writes_state(const hl__ir *ir, const hl__call *call) {
+    for (size_t i = 0; i < call->call.n_writes; i++) {
+        uint32_t id = call->operand[call->call.n_reads + i];
+        if (id != HL__NONE && ir->values[ir->values[id].base].kind == HL__VALUE_STATE) return true;
+    }
+    return false;
+}
+
 void hl__ir_become_view(hl__ir *ir, uint32_t view, uint32_t of) {
     hl__value *value = &ir->values[view];
     const hl__value *seen = &ir->values[of];

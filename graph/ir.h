@@ -115,6 +115,9 @@ hl__ir_node *hl__ir_add_node(hl__ir *ir);
 hl_view hl__ir_view(const hl__ir *ir, uint32_t value);
 bool hl__ir_dense(const hl__value *value);
 
+/* True where the call writes a state tensor, in place or through a view. */
+bool hl__ir_writes_state(const hl__ir *ir, const hl__call *call);
+
 /* Value `view` from now on names the elements of `of`, whose buffer is kept where the view is an output. */
 void hl__ir_become_view(hl__ir *ir, uint32_t view, uint32_t of);
 

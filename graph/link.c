@@ -98,6 +98,7 @@ static void link_calls(hl__linker *l, hl__task_function run) {
     for (uint32_t c = 0; c < l->ir->n_calls && !l->failed; c++) {
         const hl__call *call = l->ir->calls[c];
         uint32_t lowest = next_level;
+        bool writes_state = hl__ir_writes_state(l->ir, call);
         expect_reads(l, c, call);
         for (size_t t = 0; t < call->n_tiles && !l->failed; t++) {
             hl_tile tile;
@@ -106,7 +107,8 @@ static void link_calls(hl__linker *l, hl__task_function run) {
                              .argument = call,
                              .name = c,
                              .home = hl__tile_home(call, t, l->ir->n_homes),
-                             .background = call->background};
+                             .background = call->background,
+                             .writes_state = writes_state};
             link_tile(l, call, &tile, &task, lowest);
             if (!l->failed && l->level[l->n_tasks - 1] >= next_level) next_level = l->level[l->n_tasks - 1] + 1;
         }

@@ -26,18 +26,10 @@ static uint32_t base_of(const hl__ir *ir, uint32_t value) {
     return value == HL__NONE ? HL__NONE : ir->values[value].base;
 }
 
-static bool writes_state(const hl__ir *ir, const hl__call *call) {
-    for (size_t i = 0; i < call->call.n_writes; i++) {
-        uint32_t base = base_of(ir, call->operand[call->call.n_reads + i]);
-        if (base != HL__NONE && ir->values[base].kind == HL__VALUE_STATE) return true;
-    }
-    return false;
-}
-
 /* In the order of the calls: whether this one moves, and then what it computes is late. */
 static bool find_late(ordering *o, const hl__call *call) {
     size_t n_reads = call->call.n_reads;
-    bool moves = writes_state(o->ir, call);
+    bool moves = hl__ir_writes_state(o->ir, call);
     for (size_t i = 0; i < n_reads && !moves; i++) {
         uint32_t base = base_of(o->ir, call->operand[i]);
         moves = base != HL__NONE && o->late[base];
@@ -112,7 +104,8 @@ static void place_ready_updates(ordering *o, bool last) {
         size_t kept = 0;
         for (size_t i = 0; i < o->n_updates; i++) {
             hl__call *call = o->updates[i];
-            bool now = writes_state(o->ir, call) ? (last || !call->last) && ready(o, call) : follows(o, call, kept);
+            bool now =
+                hl__ir_writes_state(o->ir, call) ? (last || !call->last) && ready(o, call) : follows(o, call, kept);
             if (now) {
                 place(o, call);
                 changed = true;

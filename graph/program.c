@@ -12,6 +12,7 @@
 #include "graph/place.h"
 #include "graph/state.h"
 #include "ops/ops.h"
+#include "runtime/cancel.h"
 #include "runtime/memory.h"
 #include "runtime/run.h"
 
@@ -97,8 +98,8 @@ static void set_addresses(hl_program *program) {
             if (call->operand[i] == HL__NONE) continue;
             const hl__value *value = &ir->values[call->operand[i]], *base = &ir->values[value->base];
             call->view[i].data = (char *)base->data + value->offset * hl_dtype_bytes(value->dtype);
-            program->writes_state |= i >= call->call.n_reads && base->kind == HL__VALUE_STATE;
         }
+        program->writes_state |= hl__ir_writes_state(ir, call);
     }
 }
 
@@ -243,6 +244,9 @@ static hl_status read_value(hl_program *program, const hl_tensor *tensor, void *
     hl__value *value = NULL;
     hl_status status = find_value(program, "hl_program_read", tensor, data, bytes, &value);
     if (status != HL_OK) return status;
+    if (program->undefined && value->kind == HL__VALUE_COMPUTED)
+        return fail(program, HL_CANCELLED, "hl_program_read: '%s' is undefined: the last run was cancelled",
+                    tensor->name);
     const char *from = program->ir.values[value->base].data;
     bool in_state = value->kind == HL__VALUE_STATE;
     if (in_state) hl__state_hold(program->state, false);
@@ -273,19 +277,33 @@ static hl_status check_scalars(hl_program *program) {
     return HL_OK;
 }
 
+/* Whoever cancels gets HL_OK just where this gives HL_CANCELLED, whatever else has become of the run. */
+static hl_status run(hl_program *program) {
+    hl__run_open(&program->tasks); /* before it waits, for the state or for other runs */
+    hl__state_hold(program->state, program->writes_state);
+    hl_status status = hl__runtime_run(program->runtime, &program->tasks);
+    if (hl__run_close(&program->tasks)) status = HL_CANCELLED;
+    hl__state_let_go(program->state);
+    if (status == HL_OK || status == HL_CANCELLED) program->undefined = status == HL_CANCELLED;
+    return status;
+}
+
 hl_status hl_program_run(hl_program *program) {
     if (!program) return HL_INVALID_ARGUMENT;
     if (!take(program)) return HL_BUSY;
     hl_status status = hl__runtime_check(program->runtime); /* a forked child may find the state held for ever */
-    if (status == HL_OK) {
-        hl__state_hold(program->state, program->writes_state);
-        status = hl__runtime_run(program->runtime, &program->tasks);
-        hl__state_let_go(program->state);
-    }
+    if (status == HL_OK) status = run(program);
     if (status != HL_OK) fail(program, status, "hl_program_run: %s", hl_status_string(status));
     else status = check_scalars(program);
     give_back(program);
     return status;
+}
+
+/* The program is busy with the run and its words are the runner's: nothing is touched but the word that decides. */
+hl_status hl_program_cancel(hl_program *program) {
+    if (!program) return HL_INVALID_ARGUMENT;
+    hl_status status = hl__runtime_check(program->runtime); /* a forked child may find a run on for ever */
+    return status == HL_OK ? hl__run_cancel(&program->tasks) : status;
 }
 
 const char *hl_program_error(const hl_program *program) { return program ? program->message : "the program is NULL"; }

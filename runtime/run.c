@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "runtime/atomic.h"
+#include "runtime/cancel.h"
 #include "runtime/memory.h"
 #include "runtime/pool.h"
 #include "runtime/wait.h"
@@ -54,8 +55,9 @@ hl_status hl__runtime_run(hl_runtime *runtime, hl__task_graph *graph) {
     hl_status status = hl__runtime_check(runtime);
     if (status != HL_OK) return status;
     pthread_mutex_lock(&runtime->run_mutex);
-    status = reserve(runtime, graph);
-    if (status == HL_OK && graph->n_tasks > 0) {
+    bool begins = !hl__run_cancelled(graph); /* else all of its tasks would only be passed over */
+    if (begins) status = reserve(runtime, graph);
+    if (begins && status == HL_OK && graph->n_tasks > 0) {
         runtime->graph = graph;
         /* relaxed: workers write it only once they have got the run, which submit() publishes. */
         hl__atomic_store(run_reset, &runtime->done, 0, relaxed);

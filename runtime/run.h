@@ -8,7 +8,8 @@
 #include "runtime/task.h"
 
 /* Runs every task of the graph once, each after its predecessors, and returns when the last has finished. The calling
- * thread waits; workers do the work. No allocation. Runs of one runtime are queued one after the other.
+ * thread waits; workers do the work. No allocation. Runs of one runtime are queued one after the other. Tasks that have
+ * not started when the run is cancelled (runtime/cancel.h) are passed over.
  * HL_FORKED, HL_OUT_OF_MEMORY (scratch could not be reserved: see hl__runtime_reserve). */
 hl_status hl__runtime_run(hl_runtime *runtime, hl__task_graph *graph);
 

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "runtime/memory.h"
+#include "runtime/watch.h"
 
 _Static_assert(sizeof(hl__task) == 64, "a task is one cache line");
 
@@ -49,6 +50,7 @@ hl_status hl__task_builder_add(hl__task_builder *builder, const hl__task *task, 
     made->name = task->name;
     made->home = task->home;
     made->background = task->background;
+    made->writes_state = task->writes_state;
     *number = (uint32_t)builder->n_tasks++;
     return HL_OK;
 }
@@ -172,6 +174,7 @@ hl_status hl__task_builder_freeze(hl__task_builder *builder, hl__task_graph *gra
 }
 
 void hl__task_graph_clear(hl__task_graph *graph) {
+    hl__watch_stop(graph);
     hl__release(graph->tasks);
     hl__release(graph->successors);
     hl__release(graph->roots);

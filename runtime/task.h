@@ -31,11 +31,12 @@ typedef struct hl__task {
     uint32_t n_predecessors;
     uint32_t first_successor; /* into hl__task_graph.successors */
     uint32_t n_successors;
-    uint32_t level;  /* for the levels policy: no edge joins two tasks of one level */
-    uint32_t name;   /* into hl__task_graph.names, for traces */
-    uint16_t home;   /* NUMA node (index among the runtime's pools) or HL__NO_NODE */
-    bool background; /* runs when no other task is ready, or straight behind a background task that it waited for */
-    bool follows;    /* waits for one task at most, and for no join */
+    uint32_t level;    /* for the levels policy: no edge joins two tasks of one level */
+    uint32_t name;     /* into hl__task_graph.names, for traces */
+    uint16_t home;     /* NUMA node (index among the runtime's pools) or HL__NO_NODE */
+    bool background;   /* runs when no other task is ready, or straight behind a background task that it waited for */
+    bool writes_state; /* what outlives the run: see runtime/cancel.h */
+    bool follows;      /* waits for one task at most, and for no join */
 } hl__task;
 
 /* Serial order is the order of the array: every edge goes from a lower to a higher task number. */
@@ -48,11 +49,12 @@ typedef struct hl__task_graph {
     size_t n_roots;
     const char *const *names; /* borrowed */
     size_t n_names;
-    size_t scratch_bytes;    /* what the hungriest task needs */
-    size_t n_levels;         /* levels are 0 .. n_levels - 1 */
-    uint32_t *level_order;   /* task numbers sorted by level, stable; made by hl__task_graph_freeze */
-    uint32_t *level_begin;   /* n_levels + 1 positions in level_order */
-    struct hl__watch *watch; /* NULL: its runs are not watched, see runtime/watch.h */
+    size_t scratch_bytes;     /* what the hungriest task needs */
+    size_t n_levels;          /* levels are 0 .. n_levels - 1 */
+    uint32_t *level_order;    /* task numbers sorted by level, stable; made by hl__task_graph_freeze */
+    uint32_t *level_begin;    /* n_levels + 1 positions in level_order */
+    struct hl__watch *watch;  /* NULL: its runs are not watched, see runtime/watch.h */
+    _Atomic uint32_t outcome; /* of the run that is on: see runtime/cancel.h */
 } hl__task_graph;
 
 /* An edge list under construction. Task numbers must rise along each edge. */
@@ -61,8 +63,8 @@ typedef struct hl__task_builder hl__task_builder;
 hl_status hl__task_builder_create(hl__task_builder **builder);
 void hl__task_builder_destroy(hl__task_builder *builder); /* NULL is harmless */
 
-/* Appends a task (its run, argument, index, name, home, background and level are taken from *task) and returns its
- * number in *number. Joins take the level of what they wait for. */
+/* Appends a task (its run, argument, index, name, home, background, writes_state and level are taken from *task) and
+ * returns its number in *number. Joins take the level of what they wait for. */
 hl_status hl__task_builder_add(hl__task_builder *builder, const hl__task *task, uint32_t *number);
 
 /* before must finish before after starts. Duplicates are dropped when frozen. before < after. */

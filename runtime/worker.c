@@ -14,6 +14,7 @@
 #include "runtime/worker.h"
 
 #include "runtime/atomic.h"
+#include "runtime/cancel.h"
 #include "runtime/pool.h"
 #include "runtime/wait.h"
 
@@ -93,6 +94,7 @@ void hl__worker_main(hl__worker *worker) {
 }
 
 void hl__worker_run(hl__worker *worker, const hl__task *task) {
+    if (!hl__run_admits(worker->runtime->graph, task)) return;
     if (__builtin_expect(!worker->timing.on, 1)) task->run(task->argument, task->index, worker->scratch);
     else hl__watch_task(worker, task);
 }

@@ -57,7 +57,7 @@ size_t hl__wake_anywhere(hl_runtime *runtime, size_t pool, size_t n);
 /* Wakes this worker if it sleeps. */
 bool hl__wake_worker(hl_runtime *runtime, hl__worker *worker);
 
-/* Runs one task that is no join, and nothing else. */
+/* Runs one task that is no join, and nothing else; or passes over it, where the run has been cancelled. */
 void hl__worker_run(hl__worker *worker, const hl__task *task);
 
 #endif

@@ -3,8 +3,8 @@
  * A program: the part of a graph that given outputs need, fused, differentiated, cut into tiles, planned in memory and
  * linked into a task graph that can be run again and again without allocating.
  *
- * Thread safety: one thread at a time may use one program (HL_BUSY otherwise); different programs may be used from
- * different threads. Runs on one runtime follow one another. */
+ * Thread safety: one thread at a time may use one program (HL_BUSY otherwise), but for hl_program_cancel; different
+ * programs may be used from different threads. Runs on one runtime follow one another. */
 #ifndef HEADLOOM_PROGRAM_H
 #define HEADLOOM_PROGRAM_H
 
@@ -32,10 +32,24 @@ HL_PUBLIC void hl_program_destroy(hl_program *program); /* NULL is harmless */
 HL_PUBLIC hl_status hl_program_write(hl_program *program, hl_tensor *tensor, const void *data, size_t bytes);
 
 /* Runs once. Allocates nothing. HL_NOT_FINITE: a scalar output is infinite or not a number after the run (which was
- * completed). HL_BUSY, HL_FORKED. */
+ * completed). HL_CANCELLED: see hl_program_cancel. HL_BUSY, HL_FORKED. */
 HL_PUBLIC hl_status hl_program_run(hl_program *program);
 
-/* Copies an output, an input or a state tensor out, dense row-major. HL_NOT_FOUND, HL_SHAPE_MISMATCH, HL_BUSY. */
+/* Cancels the run that is on, from any thread, also from a kernel or a signal handler; it does not wait for the run. A
+ * run is on from the moment at which hl_program_run takes the program, so also while it waits for the state or for
+ * other runs. Parameters, moments and counts are never torn: a run either writes all of its state, or none.
+ *
+ * HL_OK: no state has been written and none will be. Tiles that have begun are finished, the others are passed over;
+ * hl_program_run returns HL_CANCELLED, and the program can be run again: that run gives the bits that it would have
+ * given without the cancelled one. Until a run is completed the outputs are undefined, and hl_program_read refuses them
+ * (HL_CANCELLED). Once a run is cancelled, further calls say HL_OK.
+ * HL_TOO_LATE: the run has begun to write state; it is completed, and hl_program_run returns what it would have.
+ * HL_NOT_RUNNING: no run is on. This is not remembered: a run that begins later is not cancelled.
+ * HL_FORKED. None of these leaves words in the program. The program must not be destroyed meanwhile. */
+HL_PUBLIC hl_status hl_program_cancel(hl_program *program);
+
+/* Copies an output, an input or a state tensor out, dense row-major. HL_CANCELLED: an output, after a run that was
+ * cancelled. HL_NOT_FOUND, HL_SHAPE_MISMATCH, HL_BUSY. */
 HL_PUBLIC hl_status hl_program_read(hl_program *program, hl_tensor *tensor, void *data, size_t bytes);
 
 /* Words of the last failure on this program; "" where there was none. Borrowed until the next call. */

@@ -34,7 +34,8 @@ extern "C" {
     X(HL_FORKED, 12, "the runtime belongs to the parent process")                      \
     X(HL_NOT_FINITE, 13, "a result is infinite or not a number")                       \
     X(HL_FORMAT, 14, "a file is malformed")                                            \
-    X(HL_SYSTEM, 15, "an operating-system call failed")
+    X(HL_SYSTEM, 15, "an operating-system call failed")                                \
+    X(HL_NOT_RUNNING, 16, "no run of the program is on")
 
 typedef enum hl_status {
 #define HL_STATUS_ENUM(name, value, text) name = (value),

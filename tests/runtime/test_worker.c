@@ -136,7 +136,8 @@ static void see(const void *argument, const uint32_t index[HL__TASK_GRID_RANK], 
 }
 
 START_TEST(ATaskGetsItsArgumentIndexAndTheWorkersScratch) {
-    hl_runtime runtime = {.trace = {.first_name = 40}};
+    hl__task_graph graph = {.tasks = NULL};
+    hl_runtime runtime = {.graph = &graph, .trace = {.first_name = 40}};
     char scratch[8];
     hl__worker worker = {.runtime = &runtime, .scratch = scratch};
     witness w = {.scratch = NULL}, *argument = &w;
