@@ -48,7 +48,8 @@ static hl_status bind_value(hl_program *program, hl__value *value) {
 /* Enters the program's parameters into the state, all of them or none. */
 static hl_status bind_state(hl_program *program) {
     hl__ir *ir = &program->ir;
-    hl__state_hold(program->state, true);
+    hl_status status = hl__state_hold(program->state, true);
+    if (status != HL_OK) return hl__ir_fail(ir, status, "the state was in use when this process was forked");
     size_t mark = hl__state_mark(program->state);
     for (size_t v = 0; v < ir->n_values && ir->status == HL_OK; v++)
         if (ir->values[v].kind == HL__VALUE_STATE && ir->values[v].base == v) bind_value(program, &ir->values[v]);
@@ -172,13 +173,6 @@ static hl_status fail(hl_program *program, hl_status status, const char *format,
     return status;
 }
 
-/* The message belongs to whoever holds the program, so a caller that finds it taken leaves no words. */
-static bool take(hl_program *program) {
-    return !atomic_flag_test_and_set_explicit(&program->busy, memory_order_acquire);
-}
-
-static void give_back(hl_program *program) { atomic_flag_clear_explicit(&program->busy, memory_order_release); }
-
 /* The value of a tensor that may be written or read, of exactly this size. */
 static hl_status find_value(hl_program *program, const char *call, const hl_tensor *tensor, const void *data,
                             size_t bytes, hl__value **found) {
@@ -222,9 +216,9 @@ static hl_status write_value(hl_program *program, hl_tensor *tensor, const void 
 
 hl_status hl_program_write(hl_program *program, hl_tensor *tensor, const void *data, size_t bytes) {
     if (!program) return HL_INVALID_ARGUMENT;
-    if (!take(program)) return HL_BUSY;
+    if (!hl__program_take(program)) return HL_BUSY;
     hl_status status = write_value(program, tensor, data, bytes);
-    give_back(program);
+    hl__program_give_back(program);
     return status;
 }
 
@@ -249,7 +243,8 @@ static hl_status read_value(hl_program *program, const hl_tensor *tensor, void *
                     tensor->name);
     const char *from = program->ir.values[value->base].data;
     bool in_state = value->kind == HL__VALUE_STATE;
-    if (in_state) hl__state_hold(program->state, false);
+    if (in_state && (status = hl__state_hold(program->state, false)) != HL_OK)
+        return fail(program, status, "hl_program_read: the state was in use when this process was forked");
     if (hl__ir_dense(value)) memcpy(data, from + value->offset * hl_dtype_bytes(value->dtype), bytes);
     else copy_out(from, value, 0, value->offset, &(char *){data});
     if (in_state) hl__state_let_go(program->state);
@@ -258,9 +253,9 @@ static hl_status read_value(hl_program *program, const hl_tensor *tensor, void *
 
 hl_status hl_program_read(hl_program *program, hl_tensor *tensor, void *data, size_t bytes) {
     if (!program) return HL_INVALID_ARGUMENT;
-    if (!take(program)) return HL_BUSY;
+    if (!hl__program_take(program)) return HL_BUSY;
     hl_status status = read_value(program, tensor, data, bytes);
-    give_back(program);
+    hl__program_give_back(program);
     return status;
 }
 
@@ -280,22 +275,22 @@ static hl_status check_scalars(hl_program *program) {
 /* Whoever cancels gets HL_OK just where this gives HL_CANCELLED, whatever else has become of the run. */
 static hl_status run(hl_program *program) {
     hl__run_open(&program->tasks); /* before it waits, for the state or for other runs */
-    hl__state_hold(program->state, program->writes_state);
-    hl_status status = hl__runtime_run(program->runtime, &program->tasks);
+    hl_status held = hl__state_hold(program->state, program->writes_state), status = held;
+    if (held == HL_OK) status = hl__runtime_run(program->runtime, &program->tasks);
     if (hl__run_close(&program->tasks)) status = HL_CANCELLED;
-    hl__state_let_go(program->state);
+    if (held == HL_OK) hl__state_let_go(program->state);
     if (status == HL_OK || status == HL_CANCELLED) program->undefined = status == HL_CANCELLED;
     return status;
 }
 
 hl_status hl_program_run(hl_program *program) {
     if (!program) return HL_INVALID_ARGUMENT;
-    if (!take(program)) return HL_BUSY;
+    if (!hl__program_take(program)) return HL_BUSY;
     hl_status status = hl__runtime_check(program->runtime); /* a forked child may find the state held for ever */
     if (status == HL_OK) status = run(program);
     if (status != HL_OK) fail(program, status, "hl_program_run: %s", hl_status_string(status));
     else status = check_scalars(program);
-    give_back(program);
+    hl__program_give_back(program);
     return status;
 }
 

@@ -125,6 +125,8 @@ hl_status hl__watch_start(hl_runtime *runtime, hl__task_graph *graph) {
 
 hl__rate hl__watch_rate(const hl_runtime *runtime) { return hl__clock_rate(&runtime->trace.clock); }
 
+size_t hl__watch_node(const hl_runtime *runtime, size_t worker) { return runtime->workers[worker].node; }
+
 void hl__watch_stop(hl__task_graph *graph) {
     hl__watch *watch = graph->watch;
     if (!watch) return;

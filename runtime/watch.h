@@ -83,6 +83,9 @@ hl_status hl__watch_path(const hl__task_graph *graph, hl__path *path);
 /* What the ticks of a watch are in nanoseconds (hl__clock_ns), as well as can be known now. */
 hl__rate hl__watch_rate(const hl_runtime *runtime);
 
+/* The pool of a worker. */
+size_t hl__watch_node(const hl_runtime *runtime, size_t worker);
+
 /* By the caller of a run, with the run mutex: before it is submitted, and when it is over. */
 void hl__watch_begin(hl_runtime *runtime, hl__task_graph *graph);
 void hl__watch_end(hl_runtime *runtime, hl__task_graph *graph);

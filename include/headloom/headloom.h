@@ -8,6 +8,7 @@
 #include "headloom/nn.h"
 #include "headloom/operator.h"
 #include "headloom/options.h"
+#include "headloom/profile.h"
 #include "headloom/program.h"
 #include "headloom/runtime.h"
 #include "headloom/state.h"

@@ -6,6 +6,7 @@
 
 #include <string.h>
 
+#include "runtime/cancel.h"
 #include "runtime/memory.h"
 #include "tests/runtime/dag.h"
 #include "tests/runtime/kit.h"
@@ -327,9 +328,46 @@ START_TEST(ThePathIsTheLongestChain) {
 }
 END_TEST
 
+static void cancel(const void *argument, const uint32_t index[HL__TASK_GRID_RANK], void *scratch) {
+    (void)scratch;
+    hl__task_graph *graph = *(hl__task_graph *const *)argument;
+    if (index[0] == 2) ck_assert_int_eq(hl__run_cancel(graph), HL_OK);
+}
+
+START_TEST(TasksThatARunPassedOverAreNotCounted) {
+    fake_system fake;
+    hl_runtime *runtime = kit_runtime(&fake, "pu:1", &(hl_runtime_options){.workers = 1});
+    hl__task_graph graph, *argument = &graph;
+    hl__task tasks[5];
+    kit_edge edges[4];
+    for (uint32_t t = 0; t < 5; t++) {
+        tasks[t] = (hl__task){.run = cancel, .argument = &argument, .index = {t}, .home = HL__NO_NODE};
+        if (t > 0) edges[t - 1] = (kit_edge){t - 1, t};
+    }
+    graph = kit_graph(tasks, 5, edges, 4);
+    graph.names = (const char *const[]){"chain"};
+    graph.n_names = 1;
+    ck_assert_int_eq(hl__watch_start(runtime, &graph), HL_OK);
+    for (size_t run = 1; run <= 2; run++) {
+        hl__run_open(&graph);
+        ck_assert_int_eq(hl__runtime_run(runtime, &graph), HL_OK);
+        ck_assert(hl__run_close(&graph));
+        ck_assert_uint_eq(graph.watch->names[0].n_tasks, 3 * run);
+        ck_assert_uint_eq(graph.watch->workers[0].n_tasks, 3 * run);
+        hl__path path;
+        ck_assert_int_eq(hl__watch_path(&graph, &path), HL_OK);
+        ck_assert_uint_le(path.n_tasks, 3);
+        hl__release(path.names);
+    }
+    hl__watch_stop(&graph);
+    hl__task_graph_clear(&graph);
+    hl_runtime_destroy(runtime);
+}
+END_TEST
+
 int main(void) {
-    return run_tests("watch",
-                     TESTS(WhatWorkersDidAddsUpToTheRun, TheNativeClockKeepsTheOrder, OneWorkerOfManyDoesASerialRun,
-                           NothingIsTimedUnlessAskedFor, StartingAgainForgets, ATraceShowsTheSameTimes,
-                           AllocationsThatFailLeaveTheWatchThatWas, ThePathIsTheLongestChain));
+    return run_tests("watch", TESTS(WhatWorkersDidAddsUpToTheRun, TheNativeClockKeepsTheOrder,
+                                    OneWorkerOfManyDoesASerialRun, NothingIsTimedUnlessAskedFor, StartingAgainForgets,
+                                    ATraceShowsTheSameTimes, AllocationsThatFailLeaveTheWatchThatWas,
+                                    ThePathIsTheLongestChain, TasksThatARunPassedOverAreNotCounted));
 }
