@@ -183,6 +183,38 @@ START_TEST(AViewThatIsAnOutputKeepsItsBuffer) {
 }
 END_TEST
 
+START_TEST(UpdatesWriteState) {
+    model m = make_model();
+    hl_tensor *step = hl_adamw(m.graph, m.loss, &(hl_adamw_options){.rate = m.rate});
+    hl__ir ir = {0};
+    ck_assert_int_eq(kit_stages(&ir, m.graph, &step, 1, KIT_DIFFERENTIATED), HL_OK);
+    size_t n_writers = 0;
+    for (size_t c = 0; c < ir.n_calls; c++) {
+        bool updates = strstr(ir.calls[c]->name, ".update") != NULL; /* adamw and advance, which counts the step */
+        ck_assert_int_eq(hl__ir_writes_state(&ir, ir.calls[c]), updates);
+        n_writers += updates;
+    }
+    ck_assert_uint_eq(n_writers, 2);
+    hl__ir_clear(&ir);
+    hl_graph_destroy(m.graph);
+}
+END_TEST
+
+START_TEST(StateIsWrittenThroughAViewAndNotByReading) {
+    hl__ir ir = {0};
+    hl_shape shape = HL_SHAPE(2, 3);
+    uint32_t state = hl__ir_value(&ir, HL__VALUE_STATE, "state", HL_F32, &shape);
+    uint32_t seen = hl__ir_value(&ir, HL__VALUE_COMPUTED, "seen", HL_F32, &shape);
+    uint32_t other = hl__ir_value(&ir, HL__VALUE_COMPUTED, "other", HL_F32, &shape);
+    hl__ir_become_view(&ir, seen, state);
+    const hl__call writes_it = {.operand = {other, other, seen}, .call = {.n_reads = 1, .n_writes = 2}};
+    const hl__call reads_it = {.operand = {state, seen, other, HL__NONE}, .call = {.n_reads = 2, .n_writes = 2}};
+    ck_assert(hl__ir_writes_state(&ir, &writes_it));
+    ck_assert(!hl__ir_writes_state(&ir, &reads_it));
+    hl__ir_clear(&ir);
+}
+END_TEST
+
 START_TEST(TheFirstErrorStays) {
     hl__ir ir = {0};
     ck_assert_int_eq(hl__ir_fail(&ir, HL_UNSUPPORTED, "first %d", 1), HL_UNSUPPORTED);
@@ -197,6 +229,6 @@ int main(void) {
                      TESTS(AProgramHoldsWhatItsOutputsNeedAndNothingElse, AGradientBringsItsLossAndItsTensor,
                            AStepBringsItsUpdates, OperandsComeBeforeResults, KindsFollowFromTensors,
                            OutputsOfAnotherGraphAreRefused, TensorsMadeAfterAProgramAreNotFoundInIt,
-                           ValuesAreDenseAndNeverLoseTheirPlaces, AViewThatIsAnOutputKeepsItsBuffer,
-                           TheFirstErrorStays));
+                           ValuesAreDenseAndNeverLoseTheirPlaces, AViewThatIsAnOutputKeepsItsBuffer, UpdatesWriteState,
+                           StateIsWrittenThroughAViewAndNotByReading, TheFirstErrorStays));
 }

@@ -236,6 +236,7 @@ END_TEST
 /* ---- what tasks are ---- */
 
 START_TEST(TasksAreTheTilesInSerialOrderAndJoins) {
+    size_t n_writers = 0;
     for (uint64_t seed = 0; seed < 6; seed++) {
         hl_tensor *outputs[3];
         size_t n, n_joins = 0, c = 0, t = 0;
@@ -252,6 +253,7 @@ START_TEST(TasksAreTheTilesInSerialOrderAndJoins) {
                 ck_assert_str_eq(l.tasks.names[task->name], "join");
                 ck_assert_uint_eq(task->home, HL__NO_NODE);
                 ck_assert_uint_gt(task->n_predecessors, 1);
+                ck_assert(!task->writes_state);
                 continue;
             }
             const hl__call *call = l.ir.calls[c];
@@ -262,6 +264,8 @@ START_TEST(TasksAreTheTilesInSerialOrderAndJoins) {
             ck_assert_str_eq(l.tasks.names[task->name], call->name);
             ck_assert_uint_eq(task->home, hl__tile_home(call, t, l.ir.n_homes));
             ck_assert_int_eq(task->background, call->background);
+            ck_assert_int_eq(task->writes_state, hl__ir_writes_state(&l.ir, call));
+            n_writers += task->writes_state;
             if (++t == call->n_tiles) {
                 t = 0;
                 c++;
@@ -272,6 +276,7 @@ START_TEST(TasksAreTheTilesInSerialOrderAndJoins) {
         linked_clear(&l);
         hl_graph_destroy(g);
     }
+    ck_assert_uint_gt(n_writers, 0);
 }
 END_TEST
 

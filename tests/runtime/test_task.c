@@ -47,7 +47,8 @@ START_TEST(TasksKeepWhatTheyWereGiven) {
                      .name = 5,
                      .home = 6,
                      .level = 7,
-                     .background = true};
+                     .background = true,
+                     .writes_state = true};
     uint32_t first = 9, second = 9;
     ck_assert_int_eq(hl__task_builder_add(builder, &task, &first), HL_OK);
     ck_assert_int_eq(hl__task_builder_add(builder, &task, &second), HL_OK);
@@ -55,7 +56,8 @@ START_TEST(TasksKeepWhatTheyWereGiven) {
     ck_assert_uint_eq(second, 1);
     hl__task_graph graph = freeze(builder);
     const hl__task *kept = &graph.tasks[1];
-    ck_assert(kept->run == nothing && kept->background);
+    ck_assert(kept->run == nothing && kept->background && kept->writes_state);
+    ck_assert_uint_eq(atomic_load(&graph.outcome), 0); /* no run is on */
     ck_assert_ptr_eq(kept->argument, &argument);
     for (uint32_t i = 0; i < 4; i++) ck_assert_uint_eq(kept->index[i], i + 1);
     ck_assert_uint_eq(kept->name, 5);
