@@ -47,30 +47,35 @@ static hl_status add_share(walk *w, uint32_t value, uint32_t share) {
 
 /* ---- one node, backwards ---- */
 
-/* Which steps run: those that write a gradient that is needed, and those whose temporaries such steps read. */
-static void choose_steps(const walk *w, const hl__ir_node *node, bool run[HL_MAX_STEPS], size_t *n_steps) {
-    const hl_step *steps = node->op->backward;
-    bool temp_needed[HL_MAX_TEMPS] = {false};
-    *n_steps = 0;
-    while (*n_steps < HL_MAX_STEPS && steps[*n_steps].pass) (*n_steps)++;
-    for (size_t s = *n_steps; s-- > 0;) {
-        run[s] = false;
-        for (const uint16_t *code = steps[s].writes; *code; code++) {
-            if (is_operand(*code, HL_TEMP(0))) run[s] |= temp_needed[*code - HL_TEMP(0)];
-            if (!is_operand(*code, HL_DIN(0)) || (size_t)(*code - HL_DIN(0)) >= node->n_inputs) continue;
-            uint32_t input = node->inputs[*code - HL_DIN(0)];
-            run[s] |= input != HL__NONE && w->reaches[input];
-        }
-        for (const uint16_t *code = steps[s].reads; run[s] && *code; code++)
-            if (is_operand(*code, HL_TEMP(0))) temp_needed[*code - HL_TEMP(0)] = true;
-    }
-}
+typedef struct backward {
+    const hl__ir_node *node;
+    const hl_step *steps;
+    size_t n_steps;
+    bool run[HL_MAX_STEPS];
+    hl__emission emission;
+} backward;
 
 /* How often a step's list names a value. */
 static size_t times(const uint16_t *codes, uint16_t wanted) {
     size_t n = 0;
     for (; *codes; codes++) n += *codes == wanted;
     return n;
+}
+
+/* Which steps run: those that write a gradient that is needed, and those whose temporaries such steps read. */
+static void choose_steps(const walk *w, backward *b) {
+    bool temp_needed[HL_MAX_TEMPS] = {false};
+    while (b->n_steps < HL_MAX_STEPS && b->steps[b->n_steps].pass) b->n_steps++;
+    for (size_t s = b->n_steps; s-- > 0;) {
+        for (const uint16_t *code = b->steps[s].writes; *code; code++) {
+            if (is_operand(*code, HL_TEMP(0))) b->run[s] |= temp_needed[*code - HL_TEMP(0)];
+            if (!is_operand(*code, HL_DIN(0)) || (size_t)(*code - HL_DIN(0)) >= b->node->n_inputs) continue;
+            uint32_t input = b->node->inputs[*code - HL_DIN(0)];
+            b->run[s] |= input != HL__NONE && w->reaches[input];
+        }
+        for (const uint16_t *code = b->steps[s].reads; b->run[s] && *code; code++)
+            if (is_operand(*code, HL_TEMP(0))) temp_needed[*code - HL_TEMP(0)] = true;
+    }
 }
 
 static bool has_gradient_step(const hl__ir_node *node, size_t input) {
@@ -88,54 +93,58 @@ static hl_status check_steps(const walk *w, const hl__ir_node *node) {
     return HL_OK;
 }
 
-/* True where the steps that run write the gradient of this input once, and the step that does takes earlier shares. An
- * alias makes no sums: whoever may become a view takes none, whether it becomes one or not. */
-static bool takes_share(const hl__ir_node *node, const bool run[HL_MAX_STEPS], size_t n_steps, size_t input) {
-    size_t n_writes = 0;
-    bool takes = false;
-    for (size_t s = 0; s < n_steps; s++) {
-        const hl_step *step = &node->op->backward[s];
-        size_t n = run[s] ? times(step->writes, HL_DIN(input)) : 0;
-        n_writes += n;
-        takes |= n && !step->alias && times(step->reads, HL_SHARE(input));
-    }
-    return takes && n_writes == 1;
-}
-
-/* Gives the sums so far to the steps that take them: of a value that is several inputs of the node, to one of them. */
-static void hand_in_shares(const walk *w, const hl__ir_node *node, const bool run[HL_MAX_STEPS], size_t n_steps,
-                           hl__emission *e) {
-    for (size_t i = 0; i < node->n_inputs; i++) {
-        if (e->d_inputs[i] == HL__NONE || w->gradient[node->inputs[i]] == HL__NONE) continue;
-        bool given = false;
-        for (size_t j = 0; j < i; j++) given |= node->inputs[j] == node->inputs[i] && e->shares[j] != HL__NONE;
-        if (!given && takes_share(node, run, n_steps, i)) e->shares[i] = w->gradient[node->inputs[i]];
-    }
-}
-
-/* What the steps have made joins the sums: first what holds them already. */
-static hl_status collect_shares(walk *w, const hl__ir_node *node, const hl__emission *e) {
-    for (size_t i = 0; i < node->n_inputs; i++)
-        if (e->shares[i] != HL__NONE) w->gradient[node->inputs[i]] = e->d_inputs[i];
-    for (size_t i = 0; i < node->n_inputs; i++)
-        if (e->d_inputs[i] != HL__NONE && e->shares[i] == HL__NONE &&
-            add_share(w, node->inputs[i], e->d_inputs[i]) != HL_OK)
-            return w->ir->status;
-    return HL_OK;
-}
-
 /* Fills in the gradients of outputs and makes values for the gradients of inputs that are needed. */
-static hl_status prepare_backward(walk *w, const hl__ir_node *node, hl__emission *e) {
+static hl_status prepare_backward(walk *w, backward *b) {
     hl__ir *ir = w->ir;
-    for (size_t i = 0; i < node->n_outputs; i++) e->d_outputs[i] = w->gradient[node->outputs[i]];
-    for (size_t i = 0; i < node->n_inputs; i++) {
-        e->d_inputs[i] = HL__NONE;
-        uint32_t input = node->inputs[i];
+    hl__emission *e = &b->emission;
+    for (size_t i = 0; i < b->node->n_outputs; i++) e->d_outputs[i] = w->gradient[b->node->outputs[i]];
+    for (size_t i = 0; i < b->node->n_inputs; i++) {
+        uint32_t input = b->node->inputs[i];
         if (input == HL__NONE || !w->reaches[input]) continue;
         const char *name = hl__store_format(&ir->store, "d.%s", ir->values[input].name);
         hl_shape shape = ir->values[input].shape;
         e->d_inputs[i] = name ? hl__ir_value(ir, HL__VALUE_COMPUTED, name, HL_F32, &shape) : HL__NONE;
         if (e->d_inputs[i] == HL__NONE) return hl__ir_no_memory(ir);
+    }
+    return HL_OK;
+}
+
+/* How often the steps from `first` on that run write the gradient of this input. */
+static size_t writes_left(const backward *b, size_t first, size_t input) {
+    size_t n = 0;
+    for (size_t s = first; s < b->n_steps; s++) n += b->run[s] ? times(b->steps[s].writes, HL_DIN(input)) : 0;
+    return n;
+}
+
+/* True where step s takes earlier shares of this gradient, and nothing but it writes the gradient, once. An alias makes
+ * no sums: whoever may become a view takes none, whether it becomes one or not. */
+static bool takes_share(const backward *b, size_t s, size_t input) {
+    const hl_step *step = &b->steps[s];
+    return !step->alias && times(step->reads, HL_SHARE(input)) && times(step->writes, HL_DIN(input)) &&
+           writes_left(b, 0, input) == 1;
+}
+
+/* Gives the sums so far to the step: that of a value that is several inputs of the node, to one of them. */
+static void hand_in_shares(const walk *w, backward *b, size_t s) {
+    hl__emission *e = &b->emission;
+    for (size_t i = 0; i < b->node->n_inputs; i++) {
+        e->shares[i] = HL__NONE;
+        if (e->d_inputs[i] == HL__NONE || !takes_share(b, s, i)) continue;
+        bool given = false;
+        for (size_t j = 0; j < i; j++) given |= e->shares[j] != HL__NONE && b->node->inputs[j] == b->node->inputs[i];
+        if (!given) e->shares[i] = w->gradient[b->node->inputs[i]];
+    }
+}
+
+/* The gradients that the step completes join the sums: first those that hold them already. */
+static hl_status collect_shares(walk *w, const backward *b, size_t s) {
+    const hl__emission *e = &b->emission;
+    for (size_t i = 0; i < b->node->n_inputs; i++)
+        if (e->shares[i] != HL__NONE) w->gradient[b->node->inputs[i]] = e->d_inputs[i];
+    for (size_t i = 0; i < b->node->n_inputs; i++) {
+        bool complete = times(b->steps[s].writes, HL_DIN(i)) && writes_left(b, s + 1, i) == 0;
+        if (!complete || e->d_inputs[i] == HL__NONE || e->shares[i] != HL__NONE) continue;
+        if (add_share(w, b->node->inputs[i], e->d_inputs[i]) != HL_OK) return w->ir->status;
     }
     return HL_OK;
 }
@@ -146,16 +155,17 @@ static hl_status node_backward(walk *w, const hl__ir_node *node) {
     for (size_t i = 0; i < node->n_outputs; i++) given |= w->gradient[node->outputs[i]] != HL__NONE;
     if (!wanted || !given) return HL_OK;
     if (check_steps(w, node) != HL_OK) return w->ir->status;
-    hl__emission e;
-    bool run[HL_MAX_STEPS];
-    size_t n_steps;
-    hl__emission_of(w->ir, node, &e);
-    choose_steps(w, node, run, &n_steps);
-    if (prepare_backward(w, node, &e) != HL_OK) return w->ir->status;
-    hand_in_shares(w, node, run, n_steps, &e);
-    for (size_t s = 0; s < n_steps; s++)
-        if (run[s] && hl__emit_step(&e, &node->op->backward[s], true) != HL_OK) return w->ir->status;
-    return collect_shares(w, node, &e);
+    backward b = {.node = node, .steps = node->op->backward};
+    hl__emission_of(w->ir, node, &b.emission);
+    choose_steps(w, &b);
+    if (prepare_backward(w, &b) != HL_OK) return w->ir->status;
+    for (size_t s = 0; s < b.n_steps; s++) {
+        if (!b.run[s]) continue;
+        hand_in_shares(w, &b, s);
+        if (hl__emit_step(&b.emission, &b.steps[s], true) != HL_OK || collect_shares(w, &b, s) != HL_OK)
+            return w->ir->status;
+    }
+    return HL_OK;
 }
 
 /* ---- one loss ---- */

@@ -235,32 +235,40 @@ static hl_status infer_same(hl_inference *inference) {
     return HL_OK;
 }
 
-/* Operand `to` = first * operand 0 + second * operand 1, where that is there. */
-static void combine(const hl_call *call, size_t to, float first, float second) {
-    const float *a = call->operand[0].data, *b = call->operand[1].data;
+/* Operand `to` = factor * operand `from` + more * operand `added`, where either is there. */
+static void combine(const hl_call *call, float factor, size_t from, float more, size_t added, size_t to) {
+    const float *a = call->operand[from].data, *b = call->operand[added].data;
     hl_shape shape = call->operand[to].shape;
-    for (size_t i = 0; i < hl_shape_elements(&shape); i++)
-        ((float *)call->operand[to].data)[i] = first * a[i] + (hl_view_present(&call->operand[1]) ? second * b[i] : 0);
+    for (size_t i = 0; hl_view_present(&call->operand[to]) && i < hl_shape_elements(&shape); i++)
+        ((float *)call->operand[to].data)[i] =
+            factor * a[i] + (hl_view_present(&call->operand[added]) ? more * b[i] : 0);
 }
 
 static void pair_kernel(const hl_call *call, const hl_tile *tile) {
     (void)tile;
-    combine(call, 2, 2, 3);
+    combine(call, 2, 0, 3, 1, 2);
 }
 
 static void da_kernel(const hl_call *call, const hl_tile *tile) {
     (void)tile;
-    combine(call, 2, 2, 1);
+    combine(call, 2, 0, 1, 1, 2);
 }
 
 static void db_kernel(const hl_call *call, const hl_tile *tile) {
     (void)tile;
-    combine(call, 2, 3, 1);
+    combine(call, 3, 0, 1, 1, 2);
 }
 
+static void both_kernel(const hl_call *call, const hl_tile *tile) {
+    (void)tile;
+    combine(call, 2, 0, 1, 1, 3);
+    combine(call, 3, 0, 1, 2, 4);
+}
+
+/* Adds to what an earlier step has written. */
 static void late_kernel(const hl_call *call, const hl_tile *tile) {
     (void)tile;
-    combine(call, 1, 1, 1);
+    combine(call, 1, 0, 1, 1, 1);
 }
 
 static bool view_of_dy(const hl_call *call, const hl_view *source, hl_view *view, size_t *offset) {
@@ -272,7 +280,8 @@ static bool view_of_dy(const hl_call *call, const hl_view *source, hl_view *view
 
 static const hl_pass pair_pass = {.name = "forward", .kernel = pair_kernel},
                      da_pass = {.name = "da", .kernel = da_kernel}, db_pass = {.name = "db", .kernel = db_kernel},
-                     late_pass = {.name = "late", .kernel = late_kernel};
+                     late_pass = {.name = "late", .kernel = late_kernel},
+                     both_pass = {.name = "both", .kernel = both_kernel};
 static const hl_operator pair = {
     .name = "pair",
     .min_inputs = 2,
@@ -311,17 +320,24 @@ START_TEST(AStepThatTakesSharesMakesTheSum) {
 }
 END_TEST
 
-/* Both steps would take the share of the same tensor: one does, what the other one makes is added. */
-START_TEST(ASumIsTakenOnceByANodeThatReadsTwice) {
+/* The second step of a node takes what the first one made; of two gradients that one step makes, one takes the sum. */
+START_TEST(ANodeThatReadsATensorTwiceAddsBothShares) {
     size_t n_sums;
     ck_assert_float_eq(gradient_of(&pair, true, 0, &n_sums), 2 + 3);
-    ck_assert_uint_eq(n_sums, 1);
+    ck_assert_uint_eq(n_sums, 0);
     ck_assert_float_eq(gradient_of(&pair, true, 5, &n_sums), 2 + 3 + 5);
+    ck_assert_uint_eq(n_sums, 0);
+    hl_operator first = pair, at_once = pair;
+    first.backward[1].reads[1] = HL_SHARE(HL_MAX_INPUTS - 1); /* never there: only the first step takes shares */
+    ck_assert_float_eq(gradient_of(&first, true, 5, &n_sums), 2 + 3 + 5);
     ck_assert_uint_eq(n_sums, 1);
-    hl_operator second = pair;                                 /* only the step of the second input takes shares */
-    second.backward[0].reads[1] = HL_SHARE(HL_MAX_INPUTS - 1); /* never there */
-    ck_assert_float_eq(gradient_of(&second, true, 5, &n_sums), 2 + 3 + 5);
+    at_once.backward[0] = (hl_step){
+        .pass = &both_pass, .reads = {HL_DOUT(0), HL_SHARE(0), HL_SHARE(1)}, .writes = {HL_DIN(0), HL_DIN(1)}};
+    at_once.backward[1] = (hl_step){.pass = NULL};
+    ck_assert_float_eq(gradient_of(&at_once, true, 5, &n_sums), 2 + 3 + 5);
     ck_assert_uint_eq(n_sums, 1);
+    ck_assert_float_eq(gradient_of(&at_once, false, 5, &n_sums), 2 + 5);
+    ck_assert_uint_eq(n_sums, 0);
 }
 END_TEST
 
@@ -420,7 +436,7 @@ int main(void) {
                            GradientsFlowBackThroughViews, ALossHasGradientOneWithRespectToItself,
                            WhatTheLossDoesNotDependOnHasGradientZero, SeveralLossesAreKeptApart,
                            GradientsCanBeComputedWith, AStepThatTakesSharesMakesTheSum,
-                           ASumIsTakenOnceByANodeThatReadsTwice, ViewsAndGradientsOfSeveralStepsTakeNoShares,
+                           ANodeThatReadsATensorTwiceAddsBothShares, ViewsAndGradientsOfSeveralStepsTakeNoShares,
                            AnOperatorWithoutGradientIsRefusedByName, ALossThatDependsOnAGradientIsRefusedByName,
                            NoStepRunsWhoseGradientNobodyAskedFor));
 }
