@@ -49,7 +49,8 @@ HL_PUBLIC hl_status hl_program_run(hl_program *program);
 HL_PUBLIC hl_status hl_program_cancel(hl_program *program);
 
 /* Copies an output, an input or a state tensor out, dense row-major. HL_CANCELLED: an output, after a run that was
- * cancelled. HL_NOT_FOUND, HL_SHAPE_MISMATCH, HL_BUSY. */
+ * cancelled. HL_FORKED: a state tensor, in a child that was forked while the state was in use. HL_NOT_FOUND,
+ * HL_SHAPE_MISMATCH, HL_BUSY. */
 HL_PUBLIC hl_status hl_program_read(hl_program *program, hl_tensor *tensor, void *data, size_t bytes);
 
 /* Words of the last failure on this program; "" where there was none. Borrowed until the next call. */
