@@ -1,16 +1,19 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * Placement: tiles go to the nodes in equal shares that follow the serial order, so that a sequence stays on its node
- * from operator to operator; a buffer lives where all its writers do, or everywhere. */
+ * Placement: whole sequences stay on their node from operator to operator, forwards and backwards, else whole heads,
+ * else rows; a weight's gradient is where its update is; what shapes say nothing of goes in equal shares. A buffer
+ * lives where all its writers do, or everywhere. */
 #include "graph/place.h"
 
 #include "tests/graph/linked.h"
 #include "tests/support/suite.h"
 
+static const hl_pass nowhere = {.name = "nowhere"}; /* a call without operands */
+
 START_TEST(SharesAreEqualAndRiseWithTheSerialOrder) {
     for (size_t n_homes = 1; n_homes <= 9; n_homes++)
         for (size_t n_tiles = 1; n_tiles <= 60; n_tiles++) {
-            hl__call call = {.n_tiles = n_tiles};
+            hl__call call = {.pass = &nowhere, .grid = {{n_tiles, 1, 1, 1}}, .n_tiles = n_tiles};
             size_t counts[9] = {0}, previous = 0;
             for (size_t t = 0; t < n_tiles; t++) {
                 size_t home = hl__tile_home(&call, t, n_homes);
@@ -28,60 +31,156 @@ START_TEST(SharesAreEqualAndRiseWithTheSerialOrder) {
 END_TEST
 
 START_TEST(CallsOfAnySizeHaveTheirShares) {
-    hl__call call = {.n_tiles = (size_t)1 << 28}; /* the most that a call may have */
+    size_t most = (size_t)1 << 28; /* that a call may have */
+    hl__call call = {.pass = &nowhere, .grid = {{most, 1, 1, 1}}, .n_tiles = most};
     ck_assert_uint_eq(hl__tile_home(&call, 0, 4096), 0);
     ck_assert_uint_eq(hl__tile_home(&call, call.n_tiles - 1, 4096), 4095);
     ck_assert_uint_eq(hl__tile_home(&call, call.n_tiles / 2, 4096), 2048);
 }
 END_TEST
 
-/* ---- sequences ---- */
+/* ---- sequences, heads, rows ---- */
 
-#define SEQUENCES ((size_t)8)
-#define TOKENS ((size_t)64)
 #define WIDTH ((size_t)32)
+#define WORDS 40
 
-static hl_tensor *block(hl_graph *g, hl_tensor *x) {
+typedef struct model {
+    size_t sequences, heads, tokens;
+    size_t n_homes;
+    size_t head_size;
+} model;
+
+static hl_tensor *block(const model *m, hl_graph *g, hl_tensor *x) {
     hl_tensor *n = hl_layer_norm(g, x, kit_param(g, "gain", HL_SHAPE(WIDTH)), NULL, 0);
-    hl_tensor *q = hl_project(g, n, kit_param(g, "wq", HL_SHAPE(WIDTH, 4, 8)), NULL);
-    hl_tensor *k = hl_project(g, n, kit_param(g, "wk", HL_SHAPE(WIDTH, 4, 8)), NULL);
-    hl_tensor *v = hl_project(g, n, kit_param(g, "wv", HL_SHAPE(WIDTH, 4, 8)), NULL);
+    hl_tensor *q = hl_project(g, n, kit_param(g, "wq", HL_SHAPE(WIDTH, m->heads, m->head_size)), NULL);
+    hl_tensor *k = hl_project(g, n, kit_param(g, "wk", HL_SHAPE(WIDTH, m->heads, m->head_size)), NULL);
+    hl_tensor *v = hl_project(g, n, kit_param(g, "wv", HL_SHAPE(WIDTH, m->heads, m->head_size)), NULL);
     hl_tensor *p = hl_softmax(g, hl_score(g, q, k, &(hl_score_options){.mask = HL_MASK_CAUSAL}));
     hl_tensor *heads = hl_concat(g, hl_weight(g, p, v));
-    return hl_add(g, x, hl_gelu(g, hl_dense(g, heads, kit_param(g, "wo", HL_SHAPE(WIDTH, WIDTH)), NULL)));
+    return hl_add(g, x,
+                  hl_gelu(g, hl_dense(g, heads, kit_param(g, "wo", HL_SHAPE(m->heads * m->head_size, WIDTH)), NULL)));
 }
 
-/* Forwards and backwards: a tile that writes a part of one sequence is where the sequence is. Written tensors that have
- * the sequences as first axis are looked at. */
-START_TEST(ASequenceStaysOnItsNodeFromOperatorToOperator) {
-    for (size_t n_homes = 2; n_homes <= 8; n_homes *= 2) {
-        hl_graph *g = kit_graph();
-        hl_tensor *x = hl_input(g, "x", HL_F32, HL_SHAPE(SEQUENCES, TOKENS, WIDTH)), *y = block(g, block(g, x));
-        hl_tensor *loss = hl_mean(g, hl_multiply(g, y, y), 0, false), *outputs[] = {loss, hl_gradient(g, loss, x)};
-        hl__ir ir = {0};
-        ck_assert_int_eq(kit_stages(&ir, g, outputs, 2, KIT_TILED), HL_OK);
-        ck_assert_int_eq(hl__ir_place(&ir, n_homes), HL_OK);
-        size_t n_looked_at = 0;
-        for (size_t c = 0; c < ir.n_calls; c++) {
-            const hl__call *call = ir.calls[c];
-            for (size_t t = 0; t < call->n_tiles; t++) {
-                hl_tile tile;
-                hl_box boxes[HL_MAX_OPERANDS];
-                hl__tile_at(call, t, &tile);
-                hl__tile_boxes(call, &tile, boxes);
-                for (size_t i = call->call.n_reads; i < call->call.n_reads + call->call.n_writes; i++) {
-                    const hl_shape *shape = &call->view[i].shape;
-                    if (!hl_view_present(&call->view[i]) || shape->rank < 3 || shape->extent[0] != SEQUENCES) continue;
-                    if (hl__box_is_empty(&boxes[i], shape->rank)) continue;
-                    ck_assert_msg(boxes[i].end[0] == boxes[i].begin[0] + 1, "%s: a tile of several sequences",
-                                  call->name);
-                    ck_assert_msg(hl__tile_home(call, t, n_homes) == boxes[i].begin[0] * n_homes / SEQUENCES,
-                                  "%s: tile %zu of %zu", call->name, t, call->n_tiles);
-                    n_looked_at++;
-                }
-            }
+/* The node of unit number `at` of n units. */
+static size_t node_of(const model *m, size_t at, size_t n) { return at * m->n_homes / n; }
+
+/* Whether a tile that writes this box of a tensor of all sequences runs where it should. */
+static bool at_home(const model *m, const hl_shape *shape, const hl_box *box, size_t home) {
+    bool headed = shape->rank == 4;
+    if (m->sequences >= m->n_homes)
+        return box->end[0] == box->begin[0] + 1 && home == node_of(m, box->begin[0], m->sequences);
+    size_t n_heads = m->sequences * m->heads, head = box->begin[0] * m->heads + box->begin[1];
+    size_t last_head = box->begin[0] * m->heads + box->end[1] - 1;
+    if (headed && n_heads >= m->n_homes && head == last_head) return home == node_of(m, head, n_heads);
+    if (headed && n_heads >= m->n_homes) /* of several heads together: on one of the nodes that have their share */
+        return node_of(m, head, n_heads) <= home && home <= node_of(m, last_head + 1, n_heads);
+    size_t rows = headed ? n_heads * m->tokens : m->sequences * m->tokens, axis = headed ? 2 : 1;
+    size_t first = (headed ? head : box->begin[0]) * m->tokens + box->begin[axis];
+    size_t last = (headed ? last_head : box->begin[0]) * m->tokens + box->end[axis] - 1;
+    return node_of(m, first, rows) <= home && home <= node_of(m, last, rows);
+}
+
+/* Looks at each tile that writes a part of a tensor whose first axis is the sequences; gives how many there are. Rows
+ * of several tensors may be written that lie on different nodes, as those of queries and of keys: then one decides. */
+static size_t check_call(const model *m, const hl__call *call) {
+    size_t n_looked_at = 0;
+    for (size_t t = 0; t < call->n_tiles; t++) {
+        hl_tile tile;
+        hl_box boxes[HL_MAX_OPERANDS];
+        hl__tile_at(call, t, &tile);
+        hl__tile_boxes(call, &tile, boxes);
+        size_t home = hl__tile_home(call, t, m->n_homes), n_written = 0, n_at_home = 0;
+        bool rows = m->sequences * m->heads < m->n_homes;
+        for (size_t i = call->call.n_reads; i < call->call.n_reads + call->call.n_writes; i++) {
+            const hl_shape *shape = &call->view[i].shape;
+            if (!hl_view_present(&call->view[i]) || shape->rank < 3 || shape->extent[0] != m->sequences) continue;
+            if (shape->rank == 3 && shape->extent[1] != m->tokens) continue; /* what is kept of the rows of heads */
+            if (hl__box_is_empty(&boxes[i], shape->rank)) continue;
+            n_written++;
+            n_at_home += at_home(m, shape, &boxes[i], home);
         }
-        ck_assert_uint_gt(n_looked_at, 30 * SEQUENCES);
+        ck_assert_msg(rows && n_written > 0 ? n_at_home > 0 : n_at_home == n_written,
+                      "%zu sequences, %zu heads, %zu nodes: tile %zu of %zu of %s is on %zu", m->sequences, m->heads,
+                      m->n_homes, t, call->n_tiles, call->name, home);
+        n_looked_at += n_written > 0;
+    }
+    return n_looked_at;
+}
+
+static void check_model(const model *m) {
+    hl_graph *g = kit_graph();
+    hl_tensor *x = hl_input(g, "x", HL_F32, HL_SHAPE(m->sequences, m->tokens, WIDTH)), *y = block(m, g, block(m, g, x));
+    hl_tensor *labels = hl_input(g, "labels", HL_I32, HL_SHAPE(m->sequences, m->tokens));
+    hl_tensor *loss = hl_cross_entropy(g, hl_dense(g, y, kit_param(g, "words", HL_SHAPE(WIDTH, WORDS)), NULL), labels);
+    hl_tensor *outputs[] = {loss, hl_gradient(g, loss, x)};
+    hl__ir ir = {0};
+    ck_assert_int_eq(kit_stages(&ir, g, outputs, 2, KIT_TILED), HL_OK);
+    ck_assert_int_eq(hl__ir_place(&ir, m->n_homes), HL_OK);
+    size_t n_looked_at = 0;
+    for (size_t c = 0; c < ir.n_calls; c++) n_looked_at += check_call(m, ir.calls[c]);
+    ck_assert_uint_gt(n_looked_at, 30 * m->sequences);
+    hl__ir_clear(&ir);
+    hl_graph_destroy(g);
+}
+
+START_TEST(ASequenceStaysOnItsNodeFromOperatorToOperator) {
+    static const size_t sequences[] = {2, 4, 8, 12, 13, 18}, nodes[] = {2, 4, 12};
+    for (size_t s = 0; s < KIT_COUNT(sequences); s++)
+        for (size_t n = 0; n < KIT_COUNT(nodes); n++)
+            if (sequences[s] >= nodes[n]) check_model(&(model){sequences[s], 4, 64, nodes[n], 8});
+}
+END_TEST
+
+/* With fewer sequences than nodes. */
+START_TEST(AHeadStaysOnItsNodeWhereSequencesAreTooFew) {
+    static const model models[] = {
+        {1, 2, 256, 2, 64}, {1, 4, 256, 4, 64}, {2, 3, 256, 4, 64}, {1, 12, 256, 12, 64}, {3, 5, 256, 12, 64}};
+    for (size_t i = 0; i < KIT_COUNT(models); i++) check_model(&models[i]);
+}
+END_TEST
+
+START_TEST(RowsGoToNodesWhereHeadsAreTooFew) {
+    static const model models[] = {{1, 1, 256, 2, 8}, {1, 2, 256, 4, 8}, {1, 1, 768, 12, 8}, {2, 4, 384, 12, 8}};
+    for (size_t i = 0; i < KIT_COUNT(models); i++) check_model(&models[i]);
+}
+END_TEST
+
+/* The home of each row of a matrix of this shape that a call writes; false where it writes none. */
+static bool homes_of_rows(const hl__call *call, size_t rows, size_t columns, size_t n_homes, size_t *homes) {
+    bool found = false;
+    for (size_t t = 0; t < call->n_tiles; t++) {
+        hl_tile tile;
+        hl_box boxes[HL_MAX_OPERANDS];
+        hl__tile_at(call, t, &tile);
+        hl__tile_boxes(call, &tile, boxes);
+        for (size_t i = call->call.n_reads; i < call->call.n_reads + call->call.n_writes; i++) {
+            const hl_shape *shape = &call->view[i].shape;
+            if (shape->rank != 2 || shape->extent[0] != rows || shape->extent[1] != columns) continue;
+            for (size_t row = boxes[i].begin[0]; row < boxes[i].end[0]; row++)
+                homes[row] = hl__tile_home(call, t, n_homes);
+            found = true;
+        }
+    }
+    return found;
+}
+
+START_TEST(AnUpdateRunsWhereItsGradientIs) {
+    enum { ROWS = 1536, COLUMNS = 128 };
+    for (size_t n_homes = 2; n_homes <= 12; n_homes += 5) {
+        hl_graph *g = kit_graph();
+        hl_tensor *x = hl_input(g, "x", HL_F32, HL_SHAPE(4, 128, ROWS));
+        hl_tensor *y = hl_dense(g, x, kit_param(g, "w", HL_SHAPE(ROWS, COLUMNS)), NULL);
+        hl_tensor *loss = hl_mean(g, hl_multiply(g, y, y), 0, false);
+        hl_tensor *step = hl_adamw(g, loss, &(hl_adamw_options){.rate = hl_input(g, "rate", HL_F32, HL_SCALAR)});
+        hl__ir ir = {0};
+        ck_assert_int_eq(kit_stages(&ir, g, &step, 1, KIT_TILED), HL_OK);
+        size_t homes[2][ROWS], n_found = 0, n_nodes = 1;
+        for (size_t c = 0; c < ir.n_calls && n_found < 2; c++)
+            n_found += homes_of_rows(ir.calls[c], ROWS, COLUMNS, n_homes, homes[n_found]);
+        ck_assert_uint_eq(n_found, 2);
+        ck_assert_mem_eq(homes[0], homes[1], sizeof homes[0]);
+        for (size_t row = 1; row < ROWS; row++) n_nodes += homes[0][row] != homes[0][row - 1];
+        ck_assert_uint_eq(n_nodes, n_homes); /* in one run each */
         hl__ir_clear(&ir);
         hl_graph_destroy(g);
     }
@@ -151,7 +250,9 @@ START_TEST(ABufferLivesWhereAllItsWritersDoOrEverywhere) {
 END_TEST
 
 int main(void) {
-    return run_tests("graph/place", TESTS(SharesAreEqualAndRiseWithTheSerialOrder, CallsOfAnySizeHaveTheirShares,
-                                          ASequenceStaysOnItsNodeFromOperatorToOperator, OneNodeHoldsEverything,
-                                          ABufferLivesWhereAllItsWritersDoOrEverywhere));
+    return run_tests("graph/place",
+                     TESTS(SharesAreEqualAndRiseWithTheSerialOrder, CallsOfAnySizeHaveTheirShares,
+                           ASequenceStaysOnItsNodeFromOperatorToOperator, AHeadStaysOnItsNodeWhereSequencesAreTooFew,
+                           RowsGoToNodesWhereHeadsAreTooFew, AnUpdateRunsWhereItsGradientIs, OneNodeHoldsEverything,
+                           ABufferLivesWhereAllItsWritersDoOrEverywhere));
 }
