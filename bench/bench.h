@@ -13,7 +13,8 @@
     X(ops, "the block, pass by pass, from a trace")                         \
     X(gemm, "one block product: generated and portable kernels")            \
     X(tasks, "what an empty task costs, and an idle runtime")               \
-    X(metg, "how small a task may be (METG)")
+    X(metg, "how small a task may be (METG)")                               \
+    X(trace, "what a traced or profiled task costs beside one that is not")
 
 /* argv[0] is "hl-bench NAME". Returns the exit code of the process; words that are wrong end it with BENCH_USAGE. */
 #define BENCH_COMMAND(name, text) int bench_##name(int argc, char **argv);

@@ -38,7 +38,7 @@ void grid_parents(grid_pattern pattern, size_t n_before, size_t n, size_t tile, 
         *end = ((tile + 1) * n_before + n - 1) / n;
         return;
     }
-    size_t reach = pattern == GRID_STENCIL ? 1 : 2;
+    size_t reach = pattern == GRID_CHAINS ? 0 : pattern == GRID_STENCIL ? 1 : 2;
     *begin = tile < reach ? 0 : tile - reach;
     *end = tile + reach < n_before ? tile + reach + 1 : n_before;
 }

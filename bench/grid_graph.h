@@ -15,6 +15,7 @@ typedef enum grid_pattern {
     GRID_STENCIL,  /* tile i reads tiles i - 1 to i + 1 */
     GRID_NEAREST5, /* i - 2 to i + 2 */
     GRID_TREE,     /* rows of 1, 2, 4 up to `width` tiles and back: a tile reads its parent, or its two children */
+    GRID_CHAINS,   /* i alone */
 } grid_pattern;
 
 typedef enum grid_work {

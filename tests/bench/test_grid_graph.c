@@ -52,6 +52,8 @@ START_TEST(ATileReadsItsNeighboursItsParentOrItsChildren) {
     check_parents(GRID_NEAREST5, 8, 8, 4, 2, 6);
     check_parents(GRID_NEAREST5, 8, 8, 7, 5, 7);
     check_parents(GRID_NEAREST5, 3, 3, 1, 0, 2);
+    check_parents(GRID_CHAINS, 8, 8, 0, 0, 0);
+    check_parents(GRID_CHAINS, 8, 8, 7, 7, 7);
     check_parents(GRID_TREE, 1, 2, 1, 0, 0);
     check_parents(GRID_TREE, 4, 8, 5, 2, 2);
     check_parents(GRID_TREE, 8, 4, 3, 6, 7);
@@ -75,14 +77,16 @@ START_TEST(ATreeFansOutAndIn) {
     ck_assert_uint_eq(grid_edges(&(grid_shape){GRID_STENCIL, 64, 1000}), 999 * (3 * 64 - 2));
     ck_assert_uint_eq(grid_edges(&(grid_shape){GRID_NEAREST5, 64, 3}), 2 * (5 * 64 - 6));
     ck_assert_uint_eq(grid_edges(&(grid_shape){GRID_STENCIL, 3, 1}), 0);
+    ck_assert_uint_eq(grid_edges(&(grid_shape){GRID_CHAINS, 5, 4}), 3 * 5);
 }
 END_TEST
 
 /* ---- programs: creating one compares its tasks and edges with the pattern's ---- */
 
-static const grid_shape shapes[] = {
-    {GRID_STENCIL, 1, 1},  {GRID_STENCIL, 1, 7},    {GRID_STENCIL, 2, 9}, {GRID_STENCIL, 33, 40}, {GRID_NEAREST5, 1, 3},
-    {GRID_NEAREST5, 4, 9}, {GRID_NEAREST5, 16, 30}, {GRID_TREE, 1, 3},    {GRID_TREE, 6, 13},     {GRID_TREE, 16, 41}};
+static const grid_shape shapes[] = {{GRID_STENCIL, 1, 1},    {GRID_STENCIL, 1, 7},  {GRID_STENCIL, 2, 9},
+                                    {GRID_STENCIL, 33, 40},  {GRID_NEAREST5, 1, 3}, {GRID_NEAREST5, 4, 9},
+                                    {GRID_NEAREST5, 16, 30}, {GRID_TREE, 1, 3},     {GRID_TREE, 6, 13},
+                                    {GRID_TREE, 16, 41},     {GRID_CHAINS, 7, 20}};
 #define N_SHAPES (sizeof shapes / sizeof shapes[0])
 
 START_TEST(EachTaskRunsOnceBehindItsParents) {
