@@ -8,14 +8,15 @@
  * that was neither work nor idle.
  *
  * Which constructs may stand here: every worker is a thread of the team that the pool has entered, and each calls
- * work() once a run, so that all of them meet the barrier below equally often, as the standard asks. Waiting there is a
- * task scheduling point; it ends when all tasks of the run have. */
-#include <omp.h>
+ * work() once a run, so that all of them meet the barrier of hl__team_wait equally often, as the standard asks. Waiting
+ * there is a task scheduling point; it ends when all tasks of the run have. On a team that is none of OpenMP's
+ * (team_pthread.c) tasks run where they are generated. */
 #include <stdint.h>
 
 #include "runtime/atomic.h"
 #include "runtime/policy.h"
 #include "runtime/pool.h"
+#include "runtime/team.h"
 
 typedef struct tasks_state {
     _Atomic uint64_t run; /* number of the last run submitted */
@@ -34,6 +35,11 @@ static bool ready(const hl__worker *worker) {
     return hl__atomic_load(tasks_ready, &state->run, seq_cst) != worker->run_seen;
 }
 
+/* The OpenMP runtime hands the memory of a finished task on to the next one, by means that the thread sanitizer does
+ * not see: it must not take what is written here for a race with what the task before read there. The tasks themselves
+ * are seen like any other code. */
+#define GENERATES __attribute__((noinline, no_sanitize("thread")))
+
 /* Generates one task. It reads the place of each of its successors and writes its own, so a successor, generated later,
  * waits for exactly those that have read its place, which are its predecessors. The usual way round, with the
  * predecessors' places read, would have as many items, and needs lists that the frozen graph does not keep. The places
@@ -41,7 +47,7 @@ static bool ready(const hl__worker *worker) {
  *
  * Not inlined: compilers put the items on the stack, and give them back when the function returns, not in a loop. A
  * task is tied and its kernel has no scheduling point, so the worker that it asks for is its own up to its end. */
-static __attribute__((noinline)) void generate(hl_runtime *runtime, const hl__task_graph *graph, uint32_t number) {
+static GENERATES void generate(hl_runtime *runtime, const hl__task_graph *graph, uint32_t number) {
     hl__task *tasks = graph->tasks;
     const hl__task *task = &tasks[number];
     /* clang-format off */
@@ -49,27 +55,28 @@ static __attribute__((noinline)) void generate(hl_runtime *runtime, const hl__ta
     depend(iterator(uint32_t s = 0 : task->n_successors), in : tasks[graph->successors[task->first_successor + s]]) \
     depend(out : tasks[number])
     /* clang-format on */
-    if (task->run) hl__worker_run(&runtime->workers[omp_get_thread_num()], task);
+    if (task->run) hl__worker_run(&runtime->workers[hl__team_number()], task);
 }
 
-static void generate_all(hl_runtime *runtime) {
-    const hl__task_graph *graph = runtime->graph;
-    for (uint32_t number = 0; number < graph->n_tasks; number++) generate(runtime, graph, number);
+/* Within a task of its own, which is not put off: what the OpenMP runtime keeps about places belongs to the task that
+ * has generated those who named them. This one ends with its run; the worker's own ends with the runtime. */
+static GENERATES void generate_all(hl_runtime *runtime) {
+#pragma omp task if (0) default(none) firstprivate(runtime)
+    for (uint32_t number = 0; number < runtime->graph->n_tasks; number++) generate(runtime, runtime->graph, number);
 }
 
+/* The last worker generates. The first is the host thread, and ends when the runtime does, while the others are kept
+ * for other teams, with lists of what they have to give back to whom: LLVM's runtime (14) would go on to give memory
+ * back to the host. */
 static void work(hl__worker *worker) {
     if (!ready(worker)) return;
     worker->run_seen++; /* the next run waits for this one, and this one for us: at most one is new */
     hl_runtime *runtime = worker->runtime;
-    if (worker->number == 0) {
-        /* The generator is a task, too: what the OpenMP runtime keeps about places belongs to the task that has
-         * generated those who named them, and this one ends with its run, while the worker's own is never over. */
-#pragma omp task default(none) firstprivate(runtime) priority(1)
-        generate_all(runtime);
-    }
-#pragma omp barrier
+    bool generator = worker->number + 1 == runtime->n_workers;
+    if (generator) generate_all(runtime);
+    hl__team_wait();
     /* The barrier has ordered what all tasks did before this; who is still leaving it looks at the graph no more. */
-    if (worker->number == 0) hl__run_finished(runtime);
+    if (generator) hl__run_finished(runtime);
 }
 
 const hl__policy hl__policy_TASKS = {
