@@ -2,7 +2,8 @@
  *
  * The dataflow policy: a task starts when its own predecessors are done. Each worker has two deques, for critical and
  * for background tasks, and runs the critical ones first. A finished task counts down its successors; one that it
- * releases runs next on the same worker, the others are pushed where thieves find them.
+ * releases runs next on the same worker, the others are pushed where thieves find them. Where there are several nodes,
+ * a task whose home is another one goes to the inbox of the pool there, which other nodes leave its last task.
  *
  * The end of a run: workers count what they have finished on their own, and take it off the run's count when their
  * deques are empty; whoever brings it to zero was the last. Nobody else can hold a task then, so workers need not take
@@ -42,6 +43,18 @@ static hl_status reserve(hl_runtime *runtime, size_t n_tasks) {
             hl__deque_install(&worker->deque[d], memory, bytes, n_tasks);
         }
     }
+    for (size_t p = 0; p < runtime->n_pools && runtime->n_pools > 1; p++) {
+        for (size_t i = 0; i < HL__N_DEQUES; i++) {
+            hl__inbox *inbox = &runtime->pools[p].inbox[i];
+            if (hl__inbox_capacity(inbox) >= n_tasks) continue;
+            size_t bytes = hl__inbox_bytes(n_tasks); /* each task goes through an inbox once a run at most */
+            void *memory = bytes > 0 ? hl__arena_create(runtime, bytes, (uint16_t)p) : NULL;
+            if (!memory)
+                return hl__error_set(&runtime->error, HL_OUT_OF_MEMORY, "an inbox of %zu tasks for node %zu of %zu",
+                                     n_tasks, p, runtime->n_pools);
+            hl__inbox_install(inbox, memory, bytes, n_tasks);
+        }
+    }
     return HL_OK;
 }
 
@@ -71,6 +84,40 @@ static void wake_for(hl__worker *worker, size_t n) {
         hl__wake_anywhere(runtime, worker->node, n);
 }
 
+/* True where the task's home is another node. With one pool tasks are at home there, or nowhere. */
+static bool is_away(const hl__worker *worker, const hl__task *task) {
+    return task->home != worker->node && task->home < worker->runtime->n_pools;
+}
+
+/* Hands a task to the workers of its home. */
+static void send_home(hl__worker *worker, const hl__task *task, uint32_t number) {
+    hl_runtime *runtime = worker->runtime;
+    hl__inbox *inbox = &runtime->pools[task->home].inbox[task->background];
+    hl__inbox_put(inbox, number);
+    /* seq_cst: after the put, as in wake_for. */
+    if (hl__atomic_load(home_sleepers, &runtime->n_parked, seq_cst) == 0) return;
+    if (hl__wake_in_pool(runtime, task->home, 1) == 0 && hl__inbox_size(inbox) >= LEAST_REMOTE)
+        hl__wake_anywhere(runtime, task->home, 1);
+}
+
+/* Puts a task where it waits; gives how many were pushed onto a deque of this worker's. */
+static size_t put_away(hl__worker *worker, const hl__task *task, uint32_t number) {
+    if (is_away(worker, task)) {
+        send_home(worker, task, number);
+        return 0;
+    }
+    hl__deque_push(&worker->deque[task->background], number);
+    return 1;
+}
+
+static bool take_from_inbox(hl__worker *worker, size_t which, uint32_t *task) {
+    hl_runtime *runtime = worker->runtime;
+    if (runtime->n_pools == 1 || !hl__inbox_take(&runtime->pools[worker->node].inbox[which], LEAST_NEAR, task))
+        return false;
+    worker->n_taken[HL__FROM_INBOX]++;
+    return true;
+}
+
 static bool take_any_root(hl__worker *worker, uint32_t *task) {
     hl_runtime *runtime = worker->runtime;
     dataflow_state *state = runtime->policy_state;
@@ -90,13 +137,15 @@ static bool take_any_root(hl__worker *worker, uint32_t *task) {
     return true;
 }
 
-/* Background roots wait with the other background tasks: critical ones may be behind them, or have been released. */
+/* Background roots wait with the other background tasks: critical ones may be behind them, or have been released. Those
+ * of other nodes go there. */
 static bool take_root(hl__worker *worker, uint32_t *task) {
     size_t n_pushed = 0;
     bool found;
-    while ((found = take_any_root(worker, task)) && worker->runtime->graph->tasks[*task].background) {
-        hl__deque_push(&worker->deque[BACKGROUND], *task);
-        n_pushed++;
+    while ((found = take_any_root(worker, task))) {
+        const hl__task *root = &worker->runtime->graph->tasks[*task];
+        if (!root->background && !is_away(worker, root)) break;
+        n_pushed += put_away(worker, root, *task);
     }
     if (n_pushed > 0) wake_for(worker, n_pushed);
     return found;
@@ -106,6 +155,18 @@ static bool steal(hl__worker *worker, size_t which, size_t begin, size_t end, in
     for (size_t v = begin; v < end; v++) {
         if (!hl__deque_steal(&worker->runtime->workers[worker->victims[v]].deque[which], least, task)) continue;
         worker->n_taken[v < worker->n_near ? HL__FROM_NODE : HL__FROM_OTHERS]++;
+        return true;
+    }
+    return false;
+}
+
+/* From the inboxes of other nodes, nearest first: each is tried where the first worker of its pool comes up. */
+static bool steal_from_inboxes(hl__worker *worker, size_t which, uint32_t *task) {
+    hl_runtime *runtime = worker->runtime;
+    for (size_t v = worker->n_near; v < worker->n_victims; v++) {
+        hl__pool *pool = &runtime->pools[runtime->workers[worker->victims[v]].node];
+        if (pool->members[0] != worker->victims[v] || !hl__inbox_take(&pool->inbox[which], LEAST_REMOTE, task)) continue;
+        worker->n_taken[HL__FROM_OTHERS]++;
         return true;
     }
     return false;
@@ -125,23 +186,36 @@ static void count_finished(hl__worker *worker) {
 /* Critical tasks first, near ones first; own background tasks before another node's critical ones, since fetching those
  * moves data. */
 static bool find(hl__worker *worker, uint32_t *task) {
-    if (hl__deque_pop(&worker->deque[CRITICAL], task) || take_root(worker, task) ||
-        steal(worker, CRITICAL, 0, worker->n_near, LEAST_NEAR, task) || hl__deque_pop(&worker->deque[BACKGROUND], task))
+    if (hl__deque_pop(&worker->deque[CRITICAL], task) || take_from_inbox(worker, CRITICAL, task) ||
+        take_root(worker, task) || steal(worker, CRITICAL, 0, worker->n_near, LEAST_NEAR, task) ||
+        hl__deque_pop(&worker->deque[BACKGROUND], task) || take_from_inbox(worker, BACKGROUND, task))
         return true;
     count_finished(worker);
-    return steal(worker, CRITICAL, worker->n_near, worker->n_victims, LEAST_REMOTE, task) ||
+    return steal_from_inboxes(worker, CRITICAL, task) ||
+           steal(worker, CRITICAL, worker->n_near, worker->n_victims, LEAST_REMOTE, task) ||
            steal(worker, BACKGROUND, 0, worker->n_near, LEAST_NEAR, task) ||
+           steal_from_inboxes(worker, BACKGROUND, task) ||
            steal(worker, BACKGROUND, worker->n_near, worker->n_victims, LEAST_REMOTE, task);
+}
+
+static bool holds(const hl__inbox inbox[HL__N_DEQUES], int64_t least) {
+    for (size_t i = 0; i < HL__N_DEQUES; i++)
+        if (hl__inbox_size(&inbox[i]) >= least) return true;
+    return false;
 }
 
 static bool ready(const hl__worker *worker) {
     const hl_runtime *runtime = worker->runtime;
     const dataflow_state *state = runtime->policy_state;
-    /* seq_cst, here and in hl__deque_size: as policy.h asks. The own deques are empty whenever this is asked. */
+    /* seq_cst, here and in the sizes of deques and inboxes: as policy.h asks. The own deques are empty whenever this is
+     * asked. */
     if (hl__atomic_load(flow_ready, &state->roots_left, seq_cst) > 0) return true;
+    if (runtime->n_pools > 1 && holds(runtime->pools[worker->node].inbox, LEAST_NEAR)) return true;
     for (size_t v = 0; v < worker->n_victims; v++) {
         const hl__worker *victim = &runtime->workers[worker->victims[v]];
         int64_t least = v < worker->n_near ? LEAST_NEAR : LEAST_REMOTE;
+        const hl__pool *pool = &runtime->pools[victim->node];
+        if (v >= worker->n_near && pool->members[0] == worker->victims[v] && holds(pool->inbox, least)) return true;
         for (size_t d = 0; d < HL__N_DEQUES; d++)
             if (hl__deque_size(&victim->deque[d]) >= least) return true;
     }
@@ -194,8 +268,7 @@ static uint32_t release(hl__worker *worker, const hl__task_graph *graph, uint32_
                 n_pushed += next != NO_TASK;
                 next = successor[i];
             } else {
-                hl__deque_push(&worker->deque[task->background], successor[i]);
-                n_pushed++;
+                n_pushed += put_away(worker, task, successor[i]);
             }
         }
         if (n_joins == 0) break;

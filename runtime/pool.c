@@ -125,7 +125,19 @@ static void release(hl_runtime *runtime) {
         hl__release(worker->events.event);
         hl__release(worker->victims);
     }
-    for (size_t p = 0; p < runtime->n_pools; p++) hl__release(runtime->pools[p].members);
+    for (size_t p = 0; p < runtime->n_pools; p++) {
+        hl__pool *pool = &runtime->pools[p];
+        for (size_t i = 0; i < HL__N_DEQUES; i++) {
+            /* relaxed: as above. */
+            hl__inbox_ring *ring = hl__atomic_load(free_inbox, &pool->inbox[i].ring, relaxed);
+            while (ring) {
+                hl__inbox_ring *older = ring->older;
+                hl__arena_destroy(runtime, ring, ring->bytes);
+                ring = older;
+            }
+        }
+        hl__release(pool->members);
+    }
     hl__release(runtime->pools);
     hl__release(runtime->workers);
     hl__release(runtime->policy_state);

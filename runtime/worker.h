@@ -12,6 +12,7 @@
 
 #include "headloom/runtime.h"
 #include "runtime/deque.h"
+#include "runtime/inbox.h"
 #include "runtime/trace.h"
 #include "runtime/watch.h"
 
@@ -42,6 +43,7 @@ typedef struct hl__pool {
     alignas(64) _Atomic uint32_t n_parked;
     uint16_t *members;
     size_t n_members;
+    hl__inbox inbox[HL__N_DEQUES]; /* tasks at home here that others have released; used where there are several pools */
 } hl__pool;
 
 /* Works and sleeps until the runtime stops. */

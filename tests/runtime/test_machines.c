@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
  * Whole runtimes on machines that are not there: how many workers there are and why, on which CPUs each is bound, which
- * nodes hold scratch, deques and arenas, in which order workers steal; and that graphs run right on all of them.
- * Machines are in hwloc's notation or, where that does not reach, in topologies/, exported by hwloc and then altered.
+ * nodes hold scratch, deques, inboxes and arenas, in which order workers steal; and that graphs run right on all of
+ * them. Machines are in hwloc's notation or, where that does not reach, in topologies/, exported by hwloc and then
+ * altered.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -382,6 +383,9 @@ static void check_memory(const machine *m, fake_system *fake, hl_runtime *runtim
         for (size_t d = 0; d < HL__N_DEQUES; d++)
             check_placed(fake, atomic_load(&worker->deque[d].ring), topology->nodes[worker->node], HWLOC_MEMBIND_BIND);
     }
+    for (size_t p = 0; p < hl_runtime_nodes(runtime) && hl_runtime_nodes(runtime) > 1; p++)
+        for (size_t d = 0; d < HL__N_DEQUES; d++)
+            check_placed(fake, atomic_load(&runtime->pools[p].inbox[d].ring), topology->nodes[p], HWLOC_MEMBIND_BIND);
     fake->n_memory = 0;
     for (size_t p = 0; p < hl_runtime_nodes(runtime); p++) {
         void *memory = hl__arena_create(runtime, 100000, (uint16_t)p);
