@@ -14,8 +14,10 @@
  * A query that sees no key has L = +infinity, so that P = exp(S - L) = 0 without a special case, and o = 0.
  * Keys and values behind the lengths must be finite numbers: they are multiplied by zeros.
  *
- * A forward tile takes a block of queries past all keys with a running maximum m and sum l of each row. The backward
- * tiles are in attention_backward.h. */
+ * A forward tile takes a block of queries past all keys, a piece of them at a time, with a running maximum m and sum l
+ * of each row. A piece is transposed once; then come the queries, a stripe at a time, so that scores are still in the
+ * first-level cache when they become weights and meet the values. Scores are kept in units of ln 2: exponentials to the
+ * base 2 are cheaper. The backward tiles are in attention_backward.h. */
 #include "ops/attention_backward.h"
 #include "ops/op.h"
 #include "ops/random.h"
@@ -25,6 +27,7 @@
 
 #define MOST_QUERIES 256
 #define MOST_KEYS 256 /* of a piece */
+#define STRIPE 32     /* queries; their scores are MOST_KEYS floats each */
 
 enum forward_operand { Q, K, V, BIAS, LENGTHS, STEP, O, L };
 
@@ -55,6 +58,7 @@ typedef struct geometry {
     hl__head_tiles tiles; /* of queries */
     size_t H, Tq, Tk, D, Dv;
     size_t block_k; /* keys of a piece */
+    size_t stripe;  /* queries */
 } geometry;
 
 static geometry geometry_of(const hl_call *call) {
@@ -62,6 +66,7 @@ static geometry geometry_of(const hl_call *call) {
     geometry g = {.H = q->extent[1], .Tq = q->extent[2], .Tk = v->extent[2], .D = q->extent[3], .Dv = v->extent[3]};
     g.tiles = hl__head_tiles_of(q, MOST_QUERIES, 2.0 * (double)g.Tk * (double)(g.D + g.Dv));
     g.block_k = hl__even_block(g.Tk, MOST_KEYS);
+    g.stripe = hl__min(g.tiles.block, STRIPE);
     return g;
 }
 
@@ -69,9 +74,9 @@ static const hl_attention_config *config_of(const hl_call *call) { return call->
 
 typedef struct forward_plan {
     geometry g;
-    /* products of a full block of queries and of the last one, by number of keys */
-    hl__gemm score[2][HL__KEY_SIZES];
-    hl__gemm first[2][HL__KEY_SIZES], next[2][HL__KEY_SIZES]; /* with the values: the first piece, a later one */
+    /* products of a full stripe, of what is left of a full block and of the last one, by number of keys */
+    hl__gemm score[3][HL__KEY_SIZES];
+    hl__gemm first[3][HL__KEY_SIZES], next[3][HL__KEY_SIZES]; /* with the values: the first piece, a later one */
 } forward_plan;
 
 /* Keys of the piece that begins at j, where the tile sees no key from `end` on. */
@@ -87,17 +92,45 @@ static hl__range walk_of(const hl__sight *sight, size_t i0, size_t i1) {
     return (hl__range){seen.begin - seen.begin % HL__KEY_STEP, seen.end};
 }
 
-/* Marks the sizes of pieces that can occur: all that end on steps or with the last key where lengths are given, else
+/* A stripe of queries at one piece of keys. */
+typedef struct stripe {
+    size_t r0, r1;  /* rows of the tile */
+    hl__range keys; /* of the piece: those worth computing */
+    bool first;     /* no earlier piece has any */
+} stripe;
+
+/* The stripe from row r0 of a tile of queries i0 .. i1 - 1 at keys j .. j + n - 1. */
+static stripe stripe_at(const geometry *g, const hl__sight *sight, size_t i0, size_t i1, size_t r0, size_t j,
+                        size_t n) {
+    stripe at = {.r0 = r0, .r1 = hl__min(r0 + g->stripe, i1 - i0)};
+    hl__range seen = hl__keys_seen(sight, i0 + at.r0, i0 + at.r1);
+    at.keys = hl__clip_keys(seen, j, j + n);
+    at.first = seen.begin >= j;
+    return at;
+}
+
+/* Queries of a full stripe, of what is left of a full block, and of what is left of the last one. */
+static size_t stripe_rows(const geometry *g, size_t which) {
+    return which == 0 ? g->stripe : hl__block_rows(g->Tq, g->tiles.block, which - 1) % g->stripe;
+}
+
+/* Marks the numbers of keys that can occur: all that end on steps or with the last key where lengths are given, else
  * those that the mask leads to. */
-static void piece_sizes(const hl_call *call, const geometry *g, bool wanted[HL__KEY_SIZES]) {
+static void key_sizes(const hl_call *call, const geometry *g, bool wanted[HL__KEY_SIZES]) {
     size_t most = hl__min(g->block_k, g->Tk);
     for (size_t n = 1; hl_view_present(&call->operand[LENGTHS]) && n <= most; n++)
         if (n % HL__KEY_STEP == 0 || n % HL__KEY_STEP == g->Tk % HL__KEY_STEP) wanted[hl__key_size(n)] = true;
     hl__sight sight = hl__sight_of(&config_of(call)->score, g->Tq, g->Tk, g->Tk);
     for (size_t i0 = 0; i0 < g->Tq; i0 += g->tiles.block) {
-        hl__range keys = walk_of(&sight, i0, hl__min(i0 + g->tiles.block, g->Tq));
-        for (size_t j = keys.begin, n; j < keys.end; j += n)
-            wanted[hl__key_size(n = piece_keys(g, j, keys.end))] = true;
+        size_t i1 = hl__min(i0 + g->tiles.block, g->Tq);
+        hl__range keys = walk_of(&sight, i0, i1);
+        for (size_t j = keys.begin, n; j < keys.end; j += n) {
+            n = piece_keys(g, j, keys.end);
+            for (size_t r0 = 0; r0 < i1 - i0; r0 += g->stripe) {
+                hl__range seen = stripe_at(g, &sight, i0, i1, r0, j, n).keys;
+                if (!hl__range_empty(seen)) wanted[hl__key_size(seen.end - seen.begin)] = true;
+            }
+        }
     }
 }
 
@@ -106,17 +139,18 @@ static hl_status forward_prepare(const hl_call *call, void *data) {
     plan->g = geometry_of(call);
     const geometry *g = &plan->g;
     bool wanted[HL__KEY_SIZES] = {false};
-    piece_sizes(call, g, wanted);
+    key_sizes(call, g, wanted);
     for (size_t size = 0; size < HL__KEY_SIZES; size++)
-        for (size_t last = 0; last < 2 && wanted[size]; last++) {
-            size_t rows = hl__block_rows(g->Tq, g->tiles.block, last), n = hl__keys_of_size(size, g->Tk);
+        for (size_t which = 0; which < 3 && wanted[size]; which++) {
+            size_t rows = stripe_rows(g, which), n = hl__keys_of_size(size, g->Tk);
+            if (rows == 0) continue;
             hl__gemm_shape score = {.m = rows, .n = n, .k = g->D, .lda = g->D, .ldb = g->block_k, .ldc = g->block_k};
             hl__gemm_shape first = {.m = rows, .n = g->Dv, .k = n, .lda = g->block_k, .ldb = g->Dv, .ldc = g->Dv};
             hl__gemm_shape next = first;
             next.accumulate = true;
-            hl_status status = hl__gemm_prepare(&score, &plan->score[last][size]);
-            if (status == HL_OK) status = hl__gemm_prepare(&first, &plan->first[last][size]);
-            if (status == HL_OK) status = hl__gemm_prepare(&next, &plan->next[last][size]);
+            hl_status status = hl__gemm_prepare(&score, &plan->score[which][size]);
+            if (status == HL_OK) status = hl__gemm_prepare(&first, &plan->first[which][size]);
+            if (status == HL_OK) status = hl__gemm_prepare(&next, &plan->next[which][size]);
             if (status != HL_OK) return status;
         }
     return HL_OK;
@@ -135,13 +169,13 @@ typedef struct share {
     hl__dropout dropout;
     bool drops;
     size_t b, h, i0, i1, last;
-    float *q, *kt, *s;     /* scaled queries [rows][D], keys [D][block_k], scores [rows][block_k] */
+    float *q, *kt, *s;     /* scaled queries [rows][D], keys [D][block_k], scores [stripe][block_k] */
     float *m, *l, *factor; /* of each row; of one row */
 } share;
 
 static size_t forward_floats(const geometry *g, share *at, float *base) {
     size_t rows = hl__round_up(g->tiles.block, HL__LANES), used = 0;
-    size_t sizes[] = {rows * g->D, g->D * g->block_k, rows * g->block_k, rows, rows, hl__round_up(g->block_k, 64)};
+    size_t sizes[] = {rows * g->D, g->D * g->block_k, g->stripe * g->block_k, rows, rows, hl__round_up(g->block_k, 64)};
     float **parts[] = {&at->q, &at->kt, &at->s, &at->m, &at->l, &at->factor};
     for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
         *parts[i] = base ? base + used : NULL;
@@ -161,7 +195,7 @@ static void finish_scores(const share *at, size_t i, size_t j0, size_t n, bool s
     const hl_view *bias = &at->call->operand[BIAS];
     if (hl_view_present(bias)) {
         const float *bias_i = hl__bias_row(bias, at->b, at->h, i) + j0;
-        for (size_t j = 0; j < n; j++) s_i[j] += bias_i[j];
+        for (size_t j = 0; j < n; j++) s_i[j] += bias_i[j] * HL__LOG2_E;
     }
     hl__range seen = {j0, j0 + n};
     if (!sees_all) seen = hl__keys_seen(&at->sight, i, i + 1);
@@ -176,50 +210,51 @@ static float row_max(const float *s_i, size_t n) {
     return hl__max_lanes(most);
 }
 
-/* s_i becomes exp(s_i - shift), without what is dropped; returns the sum with it. */
+/* s_i becomes 2^(s_i - shift - 1/2), without what is dropped; returns the sum with it. */
 static float row_exp(float *s_i, size_t n, float shift, const float *factor) {
     hl__floats sum = hl__splat(0), by = hl__splat(shift);
     for (size_t j = 0; j < n; j += HL__LANES) {
-        hl__floats p = hl__exp(hl__load(s_i + j) - by);
+        hl__floats p = hl__exp2_half(hl__load(s_i + j) - by);
         sum += p;
         hl__store(s_i + j, factor ? p * hl__load(factor + j) : p);
     }
     return hl__sum_lanes(sum);
 }
 
-/* Turns the scores of one piece into weights under the new maximum, and what was summed so far too. */
-static void soften_piece(const share *at, size_t j0, size_t n, bool first) {
+/* Turns the scores of a stripe into weights under the new maximum, and what was summed so far too. */
+static void soften(const share *at, const stripe *part) {
     const geometry *g = at->g;
-    size_t rows = at->i1 - at->i0;
-    bool sees_all = hl__sees_all(&at->sight, at->i0, at->i1, j0, j0 + n);
-    for (size_t r0 = 0; r0 < rows; r0 += HL__LANES) {
-        size_t some = hl__min(HL__LANES, rows - r0);
+    size_t j0 = part->keys.begin, n = part->keys.end - j0;
+    bool sees_all = hl__sees_all(&at->sight, at->i0 + part->r0, at->i0 + part->r1, j0, part->keys.end);
+    for (size_t r0 = part->r0; r0 < part->r1; r0 += HL__LANES) {
+        size_t some = hl__min(HL__LANES, part->r1 - r0);
+        float *s = at->s + (r0 - part->r0) * g->block_k;
         float most[HL__LANES] = {0}, shift[HL__LANES], fade[HL__LANES];
         for (size_t r = 0; r < some; r++) {
-            float *s_i = at->s + (r0 + r) * g->block_k;
+            float *s_i = s + r * g->block_k;
             finish_scores(at, at->i0 + r0 + r, j0, n, sees_all, s_i);
             most[r] = row_max(s_i, n);
         }
         hl__floats old = hl__load(at->m + r0), now = hl__larger(old, hl__load(most));
         hl__floats finite =
             hl__select(now == hl__splat(-INFINITY), hl__splat(0), now); /* nothing seen yet: exp(-inf) */
-        hl__store(shift, finite);
-        hl__store(fade, hl__exp(old - finite));
+        hl__store(shift, finite - 0.5f);
+        hl__store(fade, hl__exp2_half(old - finite + 0.5f));
         hl__store(at->m + r0, now);
         for (size_t r = 0; r < some; r++) {
-            float *s_i = at->s + (r0 + r) * g->block_k, *o_i;
+            float *s_i = s + r * g->block_k, *o_i;
             if (at->drops)
                 hl__dropout_row(&at->dropout, (uint32_t)(at->b * g->H + at->h), at->i0 + r0 + r, j0, n, at->factor);
             float sum = row_exp(s_i, n, shift[r], at->drops ? at->factor : NULL);
             at->l[r0 + r] = at->l[r0 + r] * fade[r] + sum;
-            if (first || fade[r] == 1) continue;
+            if (part->first || fade[r] == 1) continue;
             o_i = hl__head_row(&at->call->operand[O], at->b, at->h, at->i0 + r0 + r);
             for (size_t d = 0; d < g->Dv; d++) o_i[d] *= fade[r];
         }
     }
 }
 
-/* o_i / l_i, and L_i = m_i + log l_i. */
+/* o_i / l_i, and L_i = m_i ln 2 + log l_i. */
 static void finish_rows(const share *at) {
     const geometry *g = at->g;
     size_t rows = at->i1 - at->i0;
@@ -227,7 +262,7 @@ static void finish_rows(const share *at) {
     for (size_t r0 = 0; r0 < rows; r0 += HL__LANES) {
         size_t some = hl__min(HL__LANES, rows - r0);
         hl__floats l = hl__load(at->l + r0);
-        hl__floats lse = hl__load(at->m + r0) + hl__log(l);
+        hl__floats lse = hl__fma(hl__load(at->m + r0), hl__splat(HL__LN_2), hl__log(l));
         hl__store_some(L_i + r0, hl__select(l > hl__splat(0), lse, hl__splat(INFINITY)), some);
     }
     for (size_t r = 0; r < rows; r++) {
@@ -237,29 +272,43 @@ static void finish_rows(const share *at) {
     }
 }
 
-static void attend(const forward_plan *plan, share *at) {
+/* A stripe meets a piece of keys and values, both from key j on. */
+static void attend_stripe(const forward_plan *plan, const share *at, const stripe *part, size_t j, const float *v) {
+    const geometry *g = at->g;
+    size_t rows = part->r1 - part->r0, which = rows == g->stripe ? 0 : 1 + at->last;
+    size_t size = hl__key_size(part->keys.end - part->keys.begin), behind = part->keys.begin - j;
+    const hl__gemm *product = part->first ? plan->first[which] : plan->next[which];
+    hl__gemm_run(&plan->score[which][size], at->q + part->r0 * g->D, at->kt + behind, at->s);
+    soften(at, part);
+    hl__gemm_run(&product[size], at->s, v + behind * g->Dv,
+                 hl__head_row(&at->call->operand[O], at->b, at->h, at->i0 + part->r0));
+}
+
+static void attend(const forward_plan *plan, const share *at) {
     const geometry *g = at->g;
     const hl_view *operand = at->call->operand;
-    size_t rows = at->i1 - at->i0, last = at->last, key_head = hl__shared_head(&operand[K], g->H, at->h);
-    float *o = hl__head_row(&operand[O], at->b, at->h, at->i0);
-    hl__range keys = walk_of(&at->sight, at->i0, at->i1);
-    float scale = hl__score_scale(&config_of(at->call)->score, g->D);
+    size_t rows = at->i1 - at->i0, key_head = hl__shared_head(&operand[K], g->H, at->h);
+    float scale = hl__score_scale(&config_of(at->call)->score, g->D) * HL__LOG2_E;
     const float *q = hl__head_row(&operand[Q], at->b, at->h, at->i0);
     for (size_t e = 0; e < rows * g->D; e++) at->q[e] = scale * q[e];
     for (size_t r = 0; r < hl__round_up(rows, HL__LANES); r++) {
         at->m[r] = -INFINITY;
         at->l[r] = 0;
     }
-    if (hl__range_empty(keys)) memset(o, 0, rows * g->Dv * sizeof *o);
+    for (size_t r0 = 0; r0 < rows; r0 += g->stripe) {
+        size_t r1 = hl__min(r0 + g->stripe, rows);
+        if (hl__range_empty(hl__keys_seen(&at->sight, at->i0 + r0, at->i0 + r1)))
+            memset(hl__head_row(&operand[O], at->b, at->h, at->i0 + r0), 0, (r1 - r0) * g->Dv * sizeof(float));
+    }
+    hl__range keys = walk_of(&at->sight, at->i0, at->i1);
     for (size_t j = keys.begin, n; j < keys.end; j += n) {
         n = piece_keys(g, j, keys.end);
-        size_t size = hl__key_size(n);
-        bool first = j == keys.begin;
         hl__transpose_block(hl__head_row(&operand[K], at->b, key_head, j), g->D, n, g->D, at->kt, g->block_k);
-        hl__gemm_run(&plan->score[last][size], at->q, at->kt, at->s);
-        soften_piece(at, j, n, first);
-        hl__gemm_run(first ? &plan->first[last][size] : &plan->next[last][size], at->s,
-                     hl__head_row(&operand[V], at->b, key_head, j), o);
+        for (size_t r0 = 0; r0 < rows; r0 += g->stripe) {
+            stripe part = stripe_at(g, &at->sight, at->i0, at->i1, r0, j, n);
+            if (hl__range_empty(part.keys)) continue;
+            attend_stripe(plan, at, &part, j, hl__head_row(&operand[V], at->b, key_head, j));
+        }
     }
     finish_rows(at);
 }

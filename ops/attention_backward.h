@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
  * The backward tiles of fused attention, in the transposed form: with keys along the rows, L and D are vectors along
- * the contiguous axis and only dS^T has to be transposed.
+ * the contiguous axis, and dQ is a product with dS^T read by its columns.
  *
  *   D_i    = dot(do_i, o_i)
- *   Pt_j   = exp(scale * St_j + biast_j - L)              the weights of key j for the queries of the block
+ *   Pt_j   = exp(scale * St_j + biast_j - L)              the weights of key j for the queries of the block, made as
+ *            2^(...) with all three in units of ln 2
  *   dPt    = V dO^T
  *   dSt_j  = Pt_j * (Mt_j * dPt_j - D)
  *   dV    += (Mt * Pt) dO       dK += scale * dSt Q       dQ += scale * dS K       dbias += dS
@@ -27,7 +28,7 @@
 #include "ops/score_tiles.h"
 #include "ops/vector.h"
 
-#define SQUARE 128 /* most queries and keys of a tile */
+#define SQUARE 128
 
 enum square_operand { SQ, SK, SV, SBIAS, SLENGTHS, SSTEP, SL, SDO, SD, SDQ, SDK, SDV, SDBIAS, N_SQUARE_OPERANDS };
 
@@ -172,7 +173,10 @@ static hl_status square_prepare(const hl_call *call, void *data) {
             hl__gemm_shape dpt = {.m = nk, .n = nq, .k = Dv, .lda = Dv, .ldb = S, .ldc = S};
             hl__gemm_shape dv = {.m = nk, .n = Dv, .k = nq, .lda = S, .ldb = Dv, .ldc = Dv, .accumulate = true};
             hl__gemm_shape dk = {.m = nk, .n = D, .k = nq, .lda = S, .ldb = D, .ldc = D, .accumulate = true};
-            hl__gemm_shape dq = {.m = nq, .n = D, .k = nk, .lda = S, .ldb = D, .ldc = D, .accumulate = true};
+            hl__gemm_shape dq = dk;
+            dq.m = nq;
+            dq.k = nk;
+            dq.transpose_a = true;
             hl_status status = hl__gemm_prepare(&st, &plan->st[last][size]);
             if (status == HL_OK) status = hl__gemm_prepare(&dpt, &plan->dpt[last][size]);
             if (status == HL_OK) status = hl__gemm_prepare(&dv, &plan->dv[last][size]);
@@ -193,13 +197,14 @@ typedef struct square_work {
     hl__dropout dropout;
     bool drops;
     float *qt, *dot;              /* transposed queries and dO, [D][block] */
-    float *st, *dpt, *ds, *biast; /* [block][block]; ds is the transpose of what dpt becomes */
-    float *l, *d, *factor;        /* [block], [block], [4][block] */
+    float *st, *dpt, *ds, *biast; /* [block][block]; ds: the transpose of what dpt becomes, where dbias needs it */
+    float *l, *d, *factor;        /* 1/2 - L / ln 2 [block], D [block], [4][block] */
 } square_work;
 
 static size_t square_floats(const hl_call *call, const squares *g, square_work *work, float *base) {
     size_t S = g->block, used = 0, bias = hl_view_present(&call->operand[SBIAS]) ? S * S : 0;
-    size_t sizes[] = {g->D * S, g->Dv * S, S * S, S * S, S * S, bias, S, S, 4 * S};
+    size_t ds = hl_view_present(&call->operand[SDBIAS]) ? S * S : 0;
+    size_t sizes[] = {g->D * S, g->Dv * S, S * S, S * S, ds, bias, S, S, 4 * S};
     float **parts[] = {&work->qt,    &work->dot, &work->st, &work->dpt,   &work->ds,
                        &work->biast, &work->l,   &work->d,  &work->factor};
     for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
@@ -253,14 +258,15 @@ static void load_bias(const square_work *w, size_t nq, size_t nk) {
         for (size_t i = 0; i < hl__round_up(nq, HL__LANES); i++) w->biast[j * S + i] = first[j];
 }
 
-/* st_j becomes the dropped weights, dpt_j (where not NULL) becomes by * dSt_j. bias_j and factor_j may be NULL. */
+/* st_j becomes the dropped weights, dpt_j (where not NULL) becomes by * dSt_j. bias_j and factor_j may be NULL. scale
+ * is in units of ln 2. */
 static void weigh_row(const square_work *w, size_t n, float *st_j, float *dpt_j, const float *bias_j,
                       const float *factor_j, float scale, float by) {
     hl__floats scales = hl__splat(scale), bys = hl__splat(by);
     for (size_t i = 0; i < n; i += HL__LANES) {
-        hl__floats shift = -hl__load(w->l + i);
-        if (bias_j) shift += hl__load(bias_j + i);
-        hl__floats p = hl__exp(hl__fma(hl__load(st_j + i), scales, shift));
+        hl__floats shift = hl__load(w->l + i);
+        if (bias_j) shift = hl__fma(hl__load(bias_j + i), hl__splat(HL__LOG2_E), shift);
+        hl__floats p = hl__exp2_half(hl__fma(hl__load(st_j + i), scales, shift));
         hl__floats factor = factor_j ? hl__load(factor_j + i) : hl__splat(1);
         hl__store(st_j + i, factor_j ? p * factor : p);
         if (!dpt_j) continue;
@@ -297,7 +303,7 @@ static float lane_sum(const float *x, size_t n) {
     return hl__sum_lanes(sum);
 }
 
-/* dbias += dS; then dS and dSt, which were computed without the scale, get it. */
+/* dbias += dS; then dSt, which was computed without the scale, gets it. */
 static void add_bias_gradient(const square_work *w, size_t nq, size_t nk, float scale) {
     const hl_view *dbias = &w->call->operand[SDBIAS];
     size_t S = w->plan->g.block, j0 = w->at->keys.begin;
@@ -305,6 +311,7 @@ static void add_bias_gradient(const square_work *w, size_t nq, size_t nk, float 
         float *db = bias_gradient_row(dbias, w->at, w->h, 0) + j0;
         for (size_t j = 0; j < nk; j++) db[j] += lane_sum(w->dpt + j * S, nq);
     } else {
+        hl__transpose_block(w->dpt, S, nk, nq, w->ds, S);
         for (size_t i = 0; i < nq; i++) {
             float *db_i = bias_gradient_row(dbias, w->at, w->h, i) + j0;
             for (size_t j = 0; j < nk; j++) db_i[j] += w->ds[i * S + j];
@@ -312,8 +319,6 @@ static void add_bias_gradient(const square_work *w, size_t nq, size_t nk, float 
     }
     for (size_t j = 0; j < nk; j++)
         for (size_t i = 0; i < nq; i++) w->dpt[j * S + i] *= scale;
-    for (size_t i = 0; i < nq; i++)
-        for (size_t j = 0; j < nk; j++) w->ds[i * S + j] *= scale;
 }
 
 static void load_padded(float *to, const float *from, size_t n) {
@@ -337,6 +342,7 @@ static void square_head(const square_work *w) {
     float scale = hl__score_scale(&((const hl_attention_config *)w->call->options)->score, g->D);
 
     load_padded(w->l, hl__f32(&x[SL]) + row, nq);
+    for (size_t i = 0; i < nq; i++) w->l[i] = 0.5f - w->l[i] * HL__LOG2_E;
     load_padded(w->d, hl__f32(&x[SD]) + row, nq);
     if (hl_view_present(&x[SBIAS])) load_bias(w, nq, nk);
     hl__transpose_block(q, g->D, nq, g->D, w->qt, S);
@@ -345,13 +351,12 @@ static void square_head(const square_work *w) {
         hl__transpose_block(d_o, g->Dv, nq, g->Dv, w->dot, S);
         hl__gemm_run(&plan->dpt[last][size], v, w->dot, w->dpt);
     }
-    weigh_rows(w, nq, nk, needs_ds, scale, needs_dbias ? 1 : scale);
+    weigh_rows(w, nq, nk, needs_ds, scale * HL__LOG2_E, needs_dbias ? 1 : scale);
     if (hl_view_present(&x[SDV]))
         hl__gemm_run(&plan->dv[last][size], w->st, d_o, hl__head_row(&x[SDV], at->b, key_head, j0));
-    if (needs_dq || needs_dbias) hl__transpose_block(w->dpt, S, nk, nq, w->ds, S);
     if (needs_dbias) add_bias_gradient(w, nq, nk, scale);
     if (needs_dk) hl__gemm_run(&plan->dk[last][size], w->dpt, q, hl__head_row(&x[SDK], at->b, key_head, j0));
-    if (needs_dq) hl__gemm_run(&plan->dq[last][size], w->ds, k, hl__head_row(&x[SDQ], at->b, w->h, at->i0));
+    if (needs_dq) hl__gemm_run(&plan->dq[last][size], w->dpt, k, hl__head_row(&x[SDQ], at->b, w->h, at->i0));
 }
 
 static void square_kernel(const hl_call *call, const hl_tile *tile) {

@@ -105,31 +105,51 @@ static void gemm(const hl__gemm_shape *shape, const float *a, const float *b, fl
 
 /* ---- transposition ---- */
 
-/* a0 b0 a1 b1 ... of the lower or the upper halves of a and b */
+/* Within each 128-bit quarter of a and b: a0 b0 a1 b1, a2 b2 a3 b3, a0 a1 b0 b1 and a2 a3 b2 b3. */
 #if HL__LANES == 16
-#define LOWER(a, b) __builtin_shufflevector(a, b, 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23)
-#define UPPER(a, b) __builtin_shufflevector(a, b, 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31)
+#define QUARTERS(a, b, i, j, k, l)                                                                                    \
+    __builtin_shufflevector(a, b, i, j, k, l, i + 4, j + 4, k + 4, l + 4, i + 8, j + 8, k + 8, l + 8, i + 12, j + 12, \
+                            k + 12, l + 12)
 #elif HL__LANES == 8
-#define LOWER(a, b) __builtin_shufflevector(a, b, 0, 8, 1, 9, 2, 10, 3, 11)
-#define UPPER(a, b) __builtin_shufflevector(a, b, 4, 12, 5, 13, 6, 14, 7, 15)
+#define QUARTERS(a, b, i, j, k, l) __builtin_shufflevector(a, b, i, j, k, l, i + 4, j + 4, k + 4, l + 4)
 #else
-#define LOWER(a, b) __builtin_shufflevector(a, b, 0, 4, 1, 5)
-#define UPPER(a, b) __builtin_shufflevector(a, b, 2, 6, 3, 7)
+#define QUARTERS(a, b, i, j, k, l) __builtin_shufflevector(a, b, i, j, k, l)
 #endif
+#define LOWER(a, b) QUARTERS(a, b, 0, HL__LANES, 1, HL__LANES + 1)
+#define UPPER(a, b) QUARTERS(a, b, 2, HL__LANES + 2, 3, HL__LANES + 3)
+#define FIRSTS(a, b) QUARTERS(a, b, 0, 1, HL__LANES, HL__LANES + 1)
+#define SECONDS(a, b) QUARTERS(a, b, 2, 3, HL__LANES + 2, HL__LANES + 3)
 
-/* A square as wide as a vector: interleaving row i with row i + half is a rotation of the index bits (row, column) by
- * one; as many rotations as a lane number has bits exchange row and column. */
+/* Four numbers of each of the rows 0, 4, 8, ... as one vector: quarter q is from row 4 q. */
+static inline hl__floats load_quarters(const float *in, size_t ld_in) {
+#if HL__LANES == 16
+    __m512 v = _mm512_castps128_ps512(_mm_loadu_ps(in));
+    v = _mm512_insertf32x4(v, _mm_loadu_ps(in + 4 * ld_in), 1);
+    v = _mm512_insertf32x4(v, _mm_loadu_ps(in + 8 * ld_in), 2);
+    return (hl__floats)_mm512_insertf32x4(v, _mm_loadu_ps(in + 12 * ld_in), 3);
+#elif HL__LANES == 8
+    __m256 v = _mm256_castps128_ps256(_mm_loadu_ps(in));
+    return (hl__floats)_mm256_insertf128_ps(v, _mm_loadu_ps(in + 4 * ld_in), 1);
+#else
+    (void)ld_in;
+    return hl__load(in);
+#endif
+}
+
+/* A square as wide as a vector, four columns at a time: the loads bring the rows into the quarters in which they are
+ * wanted, so that what is left are 4 x 4 squares within the quarters. Shuffles across quarters take four times as long.
+ */
 static void transpose_square(const float *in, size_t ld_in, float *out, size_t ld_out) {
-    hl__floats from[HL__LANES], to[HL__LANES];
-    for (size_t i = 0; i < HL__LANES; i++) from[i] = hl__load(in + i * ld_in);
-    for (size_t round = 1; round < HL__LANES; round *= 2) {
-        for (size_t i = 0; i < HL__LANES / 2; i++) {
-            to[2 * i] = LOWER(from[i], from[i + HL__LANES / 2]);
-            to[2 * i + 1] = UPPER(from[i], from[i + HL__LANES / 2]);
-        }
-        for (size_t i = 0; i < HL__LANES; i++) from[i] = to[i];
+    for (size_t j = 0; j < HL__LANES; j += 4) {
+        hl__floats row[4];
+        for (size_t i = 0; i < 4; i++) row[i] = load_quarters(in + i * ld_in + j, ld_in);
+        hl__floats lower01 = LOWER(row[0], row[1]), upper01 = UPPER(row[0], row[1]);
+        hl__floats lower23 = LOWER(row[2], row[3]), upper23 = UPPER(row[2], row[3]);
+        hl__store(out + j * ld_out, FIRSTS(lower01, lower23));
+        hl__store(out + (j + 1) * ld_out, SECONDS(lower01, lower23));
+        hl__store(out + (j + 2) * ld_out, FIRSTS(upper01, upper23));
+        hl__store(out + (j + 3) * ld_out, SECONDS(upper01, upper23));
     }
-    for (size_t i = 0; i < HL__LANES; i++) hl__store(out + i * ld_out, from[i]);
 }
 
 static void transpose(const float *in, size_t ld_in, size_t rows, size_t columns, float *out, size_t ld_out) {

@@ -18,6 +18,7 @@ typedef struct hl__kernels {
 typedef struct hl__rows {
     size_t lanes;
     void (*exp)(float *y, const float *x, size_t n);
+    void (*exp2_half)(float *y, const float *x, size_t n);
     void (*log)(float *y, const float *x, size_t n);
     void (*tanh)(float *y, const float *x, size_t n);
     float (*sum)(const float *x, size_t n);

@@ -10,6 +10,7 @@ extern const hl__rows HL__ISA_NAME(hl__row_functions);
 const hl__rows HL__ISA_NAME(hl__row_functions) = {
     .lanes = HL__LANES,
     .exp = hl__row_exp,
+    .exp2_half = hl__row_exp2_half,
     .log = hl__row_log,
     .tanh = hl__row_tanh,
     .sum = hl__row_sum,

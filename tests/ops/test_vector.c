@@ -4,9 +4,10 @@
  *
  * Errors are measured in units in the last place of the exact result. The bounds come from the last steps of each
  * function: in exp, 0.5 for the last addition, 0.5 for a subnormal result's rounding and some 0.5 for the remainder r
- * and its polynomial; in log, 0.5 for the last addition and what f - f^2/2 loses where it nearly cancels n ln 2; in
- * tanh, 0.5 for the last subtraction and at most the same again for exp, 1 + exp and the quotient, each weighted by 2 /
- * (1 + e^2x) <= 0.45 of 1 - that >= 0.55. Without a fused multiply-add each step of Horner's rule rounds twice. */
+ * and its polynomial; exp2_half has the same but for the remainder, whose subtraction rounds by 2^-25 at most; in log,
+ * 0.5 for the last addition and what f - f^2/2 loses where it nearly cancels n ln 2; in tanh, 0.5 for the last
+ * subtraction and at most the same again for exp, 1 + exp and the quotient, each weighted by 2 / (1 + e^2x) <= 0.45 of
+ * 1 - that >= 0.55. Without a fused multiply-add each step of Horner's rule rounds twice. */
 #include <float.h>
 #include <math.h>
 #include <stdlib.h>
@@ -61,6 +62,14 @@ START_TEST(ExpIsGoodToTwoUnitsEverywhere) {
 }
 END_TEST
 
+static double exp2_half(double x) { return exp2(x - 0.5); }
+
+START_TEST(Exp2LessAHalfIsGoodToTwoUnitsEverywhere) {
+    for (int isa = 0; isa < HL__N_ISAS; isa++)
+        if (rows_of(isa)) sweep(rows_of(isa)->exp2_half, exp2_half, 1.5, "exp2_half");
+}
+END_TEST
+
 START_TEST(LogIsGoodToTwoUnitsEverywhere) {
     for (int isa = 0; isa < HL__N_ISAS; isa++)
         if (rows_of(isa)) sweep(rows_of(isa)->log, log, 1.5, "log");
@@ -77,16 +86,18 @@ START_TEST(SpecialNumbersGiveSpecialResults) {
     const float x[] = {0.0f, -0.0f, INFINITY, -INFINITY, NAN, -1, FLT_MAX, -FLT_MAX, 0x1p-149f};
     enum { N = sizeof x / sizeof x[0] };
     const float e[N] = {1, 1, INFINITY, 0, NAN, 0.36787944f, INFINITY, 0, 1};
+    const float h[N] = {0.70710678f, 0.70710678f, INFINITY, 0, NAN, 0.35355339f, INFINITY, 0, 0.70710678f};
     const float l[N] = {-INFINITY, -INFINITY, INFINITY, NAN, NAN, NAN, 88.722839f, NAN, -103.27893f};
     const float t[N] = {0.0f, -0.0f, 1, -1, NAN, -0.76159416f, 1, -1, 0x1p-149f};
     for (int isa = 0; isa < HL__N_ISAS; isa++) {
         if (!rows_of(isa)) continue;
-        float y[3][N];
+        float y[4][N];
         rows_of(isa)->exp(y[0], x, N);
         rows_of(isa)->log(y[1], x, N);
         rows_of(isa)->tanh(y[2], x, N);
-        const float *want[3] = {e, l, t};
-        for (size_t f = 0; f < 3; f++)
+        rows_of(isa)->exp2_half(y[3], x, N);
+        const float *want[4] = {e, l, t, h};
+        for (size_t f = 0; f < 4; f++)
             for (size_t i = 0; i < N; i++) {
                 if (isnan(want[f][i])) ck_assert(isnan(y[f][i]));
                 else ck_assert_int_eq(!signbit(y[f][i]), !signbit(want[f][i]));
@@ -164,7 +175,8 @@ END_TEST
 
 int main(void) {
     return run_tests("vector",
-                     TESTS(ExpIsGoodToTwoUnitsEverywhere, LogIsGoodToTwoUnitsEverywhere, TanhIsGoodToTwoUnitsEverywhere,
+                     TESTS(ExpIsGoodToTwoUnitsEverywhere, Exp2LessAHalfIsGoodToTwoUnitsEverywhere,
+                           LogIsGoodToTwoUnitsEverywhere, TanhIsGoodToTwoUnitsEverywhere,
                            SpecialNumbersGiveSpecialResults, RowsOfEveryLengthKeepToThemselves,
                            ExponentialsAreShiftedAndSummed, MaximaOfNothingAndOfInfinities, LanesAreThoseOfTheSet));
 }
