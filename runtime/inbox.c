@@ -68,8 +68,10 @@ bool hl__inbox_take(hl__inbox *inbox, int64_t least, uint32_t *number) {
 }
 
 int64_t hl__inbox_size(const hl__inbox *inbox) {
-    /* relaxed: an old head makes the inbox look fuller than it is, never emptier. */
-    uint64_t head = hl__atomic_load(inbox_head, &inbox->head, relaxed);
+    /* acquire: an old head makes the inbox look fuller than it is, but the load must not come after tail's. A head that
+     * takers have moved on since tail was read would make it look emptier than it ever was: who is about to sleep would
+     * not see what it was not woken for, since another who was already up was (tests/model/parking.pml). */
+    uint64_t head = hl__atomic_load(inbox_head, &inbox->head, acquire);
     /* seq_cst: a worker that is about to sleep must see what was put before the putter looked for sleepers. */
     return (int64_t)(hl__atomic_load(inbox_tail, &inbox->tail, seq_cst) - head);
 }
