@@ -139,7 +139,7 @@ START_TEST(NoWriteIsLostOrSeenByHalf) {
     for (size_t i = 0; i < 6; i++) ck_assert_int_eq(pthread_create(&threads[i], NULL, mill, &c), 0);
     for (size_t i = 0; i < 6; i++) pthread_join(threads[i], NULL);
     ck_assert_uint_eq(atomic_load(&c.n_torn), 0);
-    ck_assert_uint_eq(c.written[0], 6 * 667);
+    ck_assert_uint_eq(c.written[0], (size_t)6 * 667);
     hl__queue_lock_clear(&c.lock);
 }
 END_TEST

@@ -7,9 +7,10 @@
 #include "headloom/runtime.h"
 
 enum {
-#define POLICIES_COUNT(name, value, text) +1
-    N_POLICIES = HL_POLICY_LIST(POLICIES_COUNT),
-#undef POLICIES_COUNT
+#define POLICIES_PLACE(name, value, text) PLACE_OF_##name,
+    HL_POLICY_LIST(POLICIES_PLACE)
+#undef POLICIES_PLACE
+        N_POLICIES,
 };
 
 /* name: as the headers spell it. */

@@ -62,7 +62,7 @@ static void choose_sentences(ner_corpus *chosen_ones) {
 
 static void pack(ner_packed *batch, const ner_corpus *corpus, const ner_features *features, size_t first) {
     *batch = (ner_packed){.rows = ROWS, .tokens = TOKENS};
-    for (size_t i = 0; i < ROWS * TOKENS; i++) batch->labels[i] = NER_NO_LABEL;
+    for (size_t i = 0; i < (size_t)ROWS * TOKENS; i++) batch->labels[i] = NER_NO_LABEL;
     for (size_t row = 0; row < ROWS; row++) {
         size_t from = corpus->first[first + row], length = ner_corpus_length(corpus, first + row), to = row * TOKENS;
         memcpy(batch->word + to, features->word + from, length * sizeof *batch->word);
