@@ -165,7 +165,8 @@ static bool steal_from_inboxes(hl__worker *worker, size_t which, uint32_t *task)
     hl_runtime *runtime = worker->runtime;
     for (size_t v = worker->n_near; v < worker->n_victims; v++) {
         hl__pool *pool = &runtime->pools[runtime->workers[worker->victims[v]].node];
-        if (pool->members[0] != worker->victims[v] || !hl__inbox_take(&pool->inbox[which], LEAST_REMOTE, task)) continue;
+        if (pool->members[0] != worker->victims[v]) continue;
+        if (!hl__inbox_take(&pool->inbox[which], LEAST_REMOTE, task)) continue;
         worker->n_taken[HL__FROM_OTHERS]++;
         return true;
     }

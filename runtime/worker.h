@@ -43,7 +43,7 @@ typedef struct hl__pool {
     alignas(64) _Atomic uint32_t n_parked;
     uint16_t *members;
     size_t n_members;
-    hl__inbox inbox[HL__N_DEQUES]; /* tasks at home here that others have released; used where there are several pools */
+    hl__inbox inbox[HL__N_DEQUES]; /* tasks of this home from elsewhere; used where there are several pools */
 } hl__pool;
 
 /* Works and sleeps until the runtime stops. */
