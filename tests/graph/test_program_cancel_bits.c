@@ -12,7 +12,7 @@
 #include "tests/support/policies.h"
 #include "tests/support/suite.h"
 
-enum { N_STEPS = TRAINING_SANITIZED ? 3 : 8, MAX_CANCELS = 4 /* of a step, before it is left in peace */ };
+enum { N_STEPS = TRAINING_SANITIZED ? 4 : 30, MAX_CANCELS = 4 /* of a step, before it is left in peace */ };
 
 static const two_block_sizes sizes = {
     .batch = 2, .tokens = 6, .width = 8, .heads = 2, .hidden = 12, .classes = 5, .words = 7, .dropout = 0.2f};
@@ -128,7 +128,8 @@ static void train(const training *t, const reference *r, const hl_runtime_option
     for (size_t step = 1; step <= N_STEPS; step++) {
         bool completed = false;
         for (size_t n = 0; n < MAX_CANCELS && !completed; n++) {
-            size_t moment = kit_below(&seed, r->n_turns + 1);
+            /* Rather early: updates begin in the first third. */
+            size_t moment = kit_below(&seed, kit_below(&seed, r->n_turns + 1) + 1);
             completed = try_step(t, r, program, state, step, moment, kit_below(&seed, 2), o);
         }
         /* A worker that waits in its first task has written nothing, and in the last nearly all, unless others do. */
