@@ -31,7 +31,8 @@ int bench_attention(int argc, char **argv) {
         BENCH_WINDOW_OPTION(&shape.mask),
         {.name = "dropout", .doc = "rate, on the attention weights", .kind = BENCH_RATE, .value = &shape.dropout},
         BENCH_POLICY_OPTION(&common),
-        BENCH_NO_SCALING_OPTION(&common)};
+        BENCH_NO_SCALING_OPTION(&common),
+        BENCH_PROFILE_OPTION(&common)};
     const bench_line line = {
         .doc =
             "Measures attention alone: score, softmax, dropout and weight, fused, of given queries, keys and values. "

@@ -13,7 +13,7 @@ static bool agree(const void *context, char *words, size_t size) {
     return false;
 }
 
-bool block_options_parse(int argc, char **argv, const char *doc, bool scaling, block_options *options) {
+bool block_options_parse(int argc, char **argv, const char *doc, bool speed, block_options *options) {
     *options =
         (block_options){.common = {.repetitions = 10}, .shape = {.batch = 4, .tokens = 512, .width = 768, .heads = 12}};
     block_shape *shape = &options->shape;
@@ -25,12 +25,13 @@ bool block_options_parse(int argc, char **argv, const char *doc, bool scaling, b
         BENCH_MASK_OPTION(&shape->mask),
         BENCH_WINDOW_OPTION(&shape->mask),
         BENCH_POLICY_OPTION(&options->common),
-        BENCH_NO_SCALING_OPTION(&options->common)};
+        BENCH_NO_SCALING_OPTION(&options->common),
+        BENCH_PROFILE_OPTION(&options->common)};
     memcpy(options->table, table, sizeof table);
     options->line = (bench_line){.doc = doc,
                                  .common = &options->common,
                                  .own = options->table,
-                                 .n_own = BLOCK_N_OPTIONS - !scaling,
+                                 .n_own = speed ? BLOCK_N_OPTIONS : BLOCK_N_OPTIONS - 2,
                                  .agree = agree,
                                  .context = shape};
     return bench_options_parse(&options->line, argc, argv);

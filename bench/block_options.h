@@ -7,7 +7,7 @@
 #include "bench/block_subject.h"
 #include "bench/options.h"
 
-enum { BLOCK_N_OPTIONS = 8 };
+enum { BLOCK_N_OPTIONS = 9 };
 
 typedef struct block_options {
     bench_options common;
@@ -16,8 +16,8 @@ typedef struct block_options {
     bench_line line;
 } block_options;
 
-/* Fills options, whatever they held; they point into themselves and must stay where they are. scaling: --no-scaling is
- * an option. As bench_options_parse. */
-bool block_options_parse(int argc, char **argv, const char *doc, bool scaling, block_options *options);
+/* Fills options, whatever they held; they point into themselves and must stay where they are. speed: the command
+ * is bench_speed's, with --no-scaling and --profile. As bench_options_parse. */
+bool block_options_parse(int argc, char **argv, const char *doc, bool speed, block_options *options);
 
 #endif

@@ -40,6 +40,7 @@ typedef struct bench_options {
     /* Of commands that run programs, which take these options into their own tables. */
     hl_policy policy;
     bool no_scaling;
+    bool profile;
 } bench_options;
 
 extern const bench_word bench_policies[];
@@ -57,6 +58,11 @@ extern const bench_word bench_policies[];
     {                                                                                          \
         .name = "no-scaling", .doc = "leave the runs with one worker out", .kind = BENCH_FLAG, \
         .value = &(options)->no_scaling                                                        \
+    }
+#define BENCH_PROFILE_OPTION(options)                                                                 \
+    {                                                                                                 \
+        .name = "profile", .doc = "also show where the time goes: calls, workers, the critical path", \
+        .kind = BENCH_FLAG, .value = &(options)->profile                                              \
     }
 
 typedef struct bench_line { /* a command's words */

@@ -8,6 +8,7 @@
 
 #include "bench/check.h"
 #include "bench/peak.h"
+#include "bench/profile.h"
 #include "bench/report.h"
 
 enum { FORWARD, BOTH, ONE_FORWARD, ONE_BOTH, N_RUNS };
@@ -52,13 +53,15 @@ static bool measure(speed *s) {
     return bench_measure(s->measurements, s->n, options->repetitions);
 }
 
-/* forward, what forward_backward takes beyond it, and forward_backward. */
-static void add_runs(bench_report *report, const bench_measurement runs[2], const char *backward,
-                     const bench_work *work, double peak) {
+/* forward, what forward_backward takes beyond it, and forward_backward, whose entry it gives. */
+static json_t *add_runs(bench_report *report, const bench_measurement runs[2], const char *backward,
+                        const bench_work *work, double peak) {
     bench_measurement difference = bench_difference(backward, &runs[1], &runs[0]);
     bench_report_add_sizes(bench_report_add(report, &runs[0], peak), work->forward);
     bench_report_add(report, &difference, peak);
-    bench_report_add_sizes(bench_report_add(report, &runs[1], peak), work->both);
+    json_t *both = bench_report_add(report, &runs[1], peak);
+    bench_report_add_sizes(both, work->both);
+    return both;
 }
 
 static void print_memory(const speed *s) {
@@ -75,7 +78,7 @@ static bool print(const speed *s) {
     report.peak_gflops = bench_peak_all(s->measurements);
     const bench_measurement *runs = s->measurements + BENCH_N_PEAKS;
     bool scaling = s->n == BENCH_N_PEAKS + N_RUNS;
-    add_runs(&report, &runs[FORWARD], "backward", &s->all, report.peak_gflops);
+    json_t *both = add_runs(&report, &runs[FORWARD], "backward", &s->all, report.peak_gflops);
     if (scaling) add_runs(&report, &runs[ONE_FORWARD], "backward_1_worker", &s->one, bench_peak_one(s->measurements));
     bench_report_print(&report);
     if (scaling)
@@ -83,7 +86,8 @@ static bool print(const speed *s) {
                options->threads, runs[ONE_FORWARD].ms_median / runs[FORWARD].ms_median,
                runs[ONE_BOTH].ms_median / runs[BOTH].ms_median);
     print_memory(s);
-    bool good = bench_report_write(&report, options->json);
+    bool good = !options->profile || bench_profile(s->all.both, options->repetitions, both);
+    good = good && bench_report_write(&report, options->json);
     bench_report_destroy(&report);
     return good;
 }

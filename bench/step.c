@@ -9,6 +9,7 @@
 #include "bench/gpt.h"
 #include "bench/options.h"
 #include "bench/peak.h"
+#include "bench/profile.h"
 #include "bench/report.h"
 #include "bench/work.h"
 
@@ -179,8 +180,8 @@ static bool print(const step_bench *bench) {
     bool scaling = bench->n == BENCH_N_PEAKS + N_STEPS;
     hl_program_sizes sizes = {0};
     hl_program_measure(bench->trainee[STEP_ALL].program, &sizes);
-    bench_report_add_sizes(bench_report_add(&report, &runs[STEP_ALL], report.peak_gflops),
-                           bench->trainee[STEP_ALL].program);
+    json_t *step = bench_report_add(&report, &runs[STEP_ALL], report.peak_gflops);
+    bench_report_add_sizes(step, bench->trainee[STEP_ALL].program);
     if (scaling)
         bench_report_add_sizes(bench_report_add(&report, &runs[STEP_ONE], bench_peak_one(bench->measurements)),
                                bench->trainee[STEP_ONE].program);
@@ -192,7 +193,9 @@ static bool print(const step_bench *bench) {
     if (scaling)
         printf("%zu workers against 1 (medians): %.2f times faster\n", bench->line->common->threads,
                runs[STEP_ONE].ms_median / runs[STEP_ALL].ms_median);
-    bool good = bench_report_write(&report, bench->line->common->json);
+    const bench_options *options = bench->line->common;
+    bool good = !options->profile || bench_profile(bench->trainee[STEP_ALL].program, options->repetitions, step);
+    good = good && bench_report_write(&report, options->json);
     bench_report_destroy(&report);
     return good;
 }
@@ -212,6 +215,7 @@ int bench_step(int argc, char **argv) {
                                 BENCH_SIZE_OPTION("tokens", &tokens, "tokens of a sequence (default: the model's)"),
                                 BENCH_POLICY_OPTION(&common),
                                 BENCH_NO_SCALING_OPTION(&common),
+                                BENCH_PROFILE_OPTION(&common),
                                 {.name = "trace",
                                  .doc = "also write the timeline of a step to FILE (JSON for Perfetto)",
                                  .kind = BENCH_FILE,
