@@ -21,7 +21,7 @@ typedef struct bench_part {
     bool input;       /* else a parameter */
 } bench_part;
 
-/* y = build(parts), shaped as a number of rows; loss = sum of y * r with r shaped as y. */
+/* y = build(parts), shaped as a number of rows; gradients are those of the sum of y * r, with r shaped as y. */
 typedef struct bench_subject bench_subject;
 struct bench_subject {
     const char *name;    /* the command's */
