@@ -256,7 +256,7 @@ static bool outputs_valid(hl_graph *graph, const hl__node *node, const hl_infere
 }
 
 static bool infer(hl_graph *graph, hl__node *node, hl_inference *rule) {
-    hl_view views[HL_MAX_INPUTS];
+    hl_view views[HL_MAX_INPUTS] = {{.dtype = HL_NONE}}; /* those that are not given, too */
     for (size_t i = 0; i < node->n_inputs; i++) {
         dense_view(node->inputs[i], &views[i]);
         rule->index_min[i] = INT32_MIN;
