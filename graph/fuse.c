@@ -7,12 +7,14 @@
  *   concat -> dense                           becomes  dense over heads, without a copy
  *   transpose -> dense's matrix               becomes  dense with a transposed matrix, without a copy
  *   dense -> ReLU | GELU | tanh               becomes  dense with an activation
+ *   dense -> add of as large a tensor         becomes  dense with a residual
  *
  * A value that must exist in itself (its gradient is asked for, or, but for attention weights, it is an output) is
  * never fused away. */
 #include <string.h>
 
 #include "graph/ir.h"
+#include "ops/op.h"
 #include "ops/ops.h"
 
 typedef struct fusion {
@@ -208,11 +210,37 @@ static hl_status fuse_activation(fusion *f, size_t index) {
     return HL_OK;
 }
 
+/* A skip connection: the dense takes the place of the sum, where the other operand is there. */
+static hl_status fuse_residual(fusion *f, size_t index) {
+    hl__ir *ir = f->ir;
+    hl__ir_node *sum = &ir->nodes[index];
+    const hl_shape *shape = &ir->values[sum->outputs[0]].shape;
+    for (size_t made = 2; made-- > 0;) {
+        hl__ir_node *dense = sole_producer(f, sum->inputs[made], HL__OP_dense);
+        uint32_t residual = sum->inputs[1 - made];
+        if (!dense || (dense->n_inputs > 3 && dense->inputs[3] != HL__NONE)) continue;
+        if (((const hl_dense_config *)dense->options)->activation != HL_ACTIVATION_NONE) continue;
+        if (!hl__shape_equal(&ir->values[sum->inputs[made]].shape, shape) ||
+            !hl__shape_equal(&ir->values[residual].shape, shape))
+            continue;
+        hl__ir_node fused = *dense;
+        for (size_t i = fused.n_inputs; i < 3; i++) fused.inputs[i] = HL__NONE;
+        fused.inputs[3] = residual;
+        fused.n_inputs = 4;
+        fused.outputs[0] = sum->outputs[0];
+        dense->removed = true;
+        *sum = fused;
+        count(f);
+        return HL_OK;
+    }
+    return HL_OK;
+}
+
 /* ---- */
 
 /* The fused nodes' own shape rules give temporaries and saved outputs; they can't refuse what their parts accepted. */
 static hl_status infer_again(hl__ir *ir, hl__ir_node *node) {
-    hl_view views[HL_MAX_INPUTS];
+    hl_view views[HL_MAX_INPUTS] = {{.dtype = HL_NONE}};
     hl_inference rule = {
         .options = node->options, .n_inputs = node->n_inputs, .input = views, .n_outputs = node->op->n_outputs};
     for (size_t i = 0; i < node->n_inputs; i++) views[i] = hl__ir_view(ir, node->inputs[i]);
@@ -300,6 +328,8 @@ hl_status hl__ir_fuse(hl__ir *ir) {
         if (!ir->nodes[n].removed && is_op(&ir->nodes[n], HL__OP_dense)) fuse_transposed(&f, n);
     for (size_t n = 0; n < n_nodes && ir->status == HL_OK; n++)
         if (!ir->nodes[n].removed) fuse_activation(&f, n);
+    for (size_t n = 0; n < n_nodes && ir->status == HL_OK; n++)
+        if (!ir->nodes[n].removed && is_op(&ir->nodes[n], HL__OP_add)) fuse_residual(&f, n);
     if (ir->status == HL_OK) drop_dead(&f);
     for (size_t n = 0; n < ir->n_nodes && ir->status == HL_OK; n++)
         if (!ir->nodes[n].removed && (is_op(&ir->nodes[n], HL__OP_attention) || is_op(&ir->nodes[n], HL__OP_dense)))

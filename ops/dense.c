@@ -2,16 +2,18 @@
  *
  * dense: a matrix for every token, with bias and activation on the tile while it is in cache.
  *
- *   z[t, n] = sum_k x[t, k] w[k, n] + bias[n]        y = act(z)
+ *   z[t, n] = sum_k x[t, k] w[k, n] + bias[n]        y = act(z), or z + residual
  *   x [..., K], w [K, N], bias [N] (optional), y [..., N]
  *   with config.heads: x [B, H, T, D], w [H * D, N], y [B, T, N]: concat and dense in one, without a copy;
  *   k runs over h * D + d (Vaswani et al. 2017, section 3.2.2);
- *   with config.transposed: w [N, K], as where the logits' matrix is the table of words (Press and Wolf 2017).
+ *   with config.transposed: w [N, K], as where the logits' matrix is the table of words (Press and Wolf 2017);
+ *   residual as y (optional, not with an activation): what a skip connection adds (He et al. 2016).
  *
  * Saved: z where the activation is GELU (its gradient needs it); ReLU and tanh are differentiated from y. */
 #include "ops/activation.h"
 #include "ops/linear_gradient.h"
 #include "ops/linear_product.h"
+#include "ops/move.h"
 
 static const hl_dense_config *config_of(const hl_call *call) { return call->options; }
 
@@ -20,7 +22,7 @@ static const hl_dense_config *config_of(const hl_call *call) { return call->opti
 static hl_status infer(hl_inference *i) {
     const hl_dense_config *config = i->options;
     const hl_shape *x = &i->input[0].shape, *w = &i->input[1].shape;
-    const hl_view *bias = &i->input[2];
+    const hl_view *bias = &i->input[2], *residual = &i->input[3];
     char a[HL_SHAPE_TEXT], b[HL_SHAPE_TEXT], c[HL_SHAPE_TEXT];
     hl_shape_text(x, a, sizeof a);
     hl_shape_text(w, b, sizeof b);
@@ -42,6 +44,13 @@ static hl_status infer(hl_inference *i) {
                          hl_shape_text(&bias->shape, c, sizeof c), a, b, N);
     hl_shape y = config->heads ? HL_SHAPE(x->extent[0], x->extent[2], N) : *x;
     y.extent[y.rank - 1] = N;
+    if (hl_view_present(residual)) {
+        if (config->activation != HL_ACTIVATION_NONE)
+            return hl_refuse(i, HL_INVALID_ARGUMENT, "there is an activation, and a residual to be added behind it");
+        if (!hl__shape_equal(&residual->shape, &y))
+            return hl_refuse(i, HL_SHAPE_MISMATCH, "residual %s is not of the result's shape %s",
+                             hl_shape_text(&residual->shape, c, sizeof c), hl_shape_text(&y, a, sizeof a));
+    }
     i->output[0] = y;
     i->output[1] = config->activation == HL_ACTIVATION_GELU ? y : HL_SHAPE(1); /* else only the first tile touches it */
     i->temp[0] = y;
@@ -50,7 +59,7 @@ static hl_status infer(hl_inference *i) {
 
 /* ---- forward ---- */
 
-enum { FX, FW, FBIAS, FY, FZ };
+enum { FX, FW, FBIAS, FRESIDUAL, FY, FZ };
 
 /* Tokens of an operand: those of x and dx may be headed. */
 static hl__tokens tokens_of(const hl_call *call, size_t operand, bool is_x) {
@@ -59,21 +68,23 @@ static hl__tokens tokens_of(const hl_call *call, size_t operand, bool is_x) {
 
 static hl_status forward_prepare(const hl_call *call, void *plan) {
     hl__tokens x = tokens_of(call, FX, true), y = tokens_of(call, FY, false);
-    return hl__product_prepare(&x, &y, config_of(call)->transposed, NULL, plan);
+    return hl__product_prepare(&x, &y, config_of(call)->transposed, &call->operand[FRESIDUAL], plan);
 }
 
-/* Bias and activation of a tile whose product has been made. */
+/* Bias, activation and residual of a tile whose product has been made. */
 static void finish_tile(const hl_call *call, const hl__tokens *y, const hl__token_block *at, hl__column_range columns) {
-    const hl_view *bias = &call->operand[FBIAS], *z = &call->operand[FZ];
+    const hl_view *bias = &call->operand[FBIAS], *z = &call->operand[FZ], *residual = &call->operand[FRESIDUAL];
     const float *bias_n = hl_view_present(bias) ? hl__f32(bias) + columns.begin : NULL;
     hl_activation activation = config_of(call)->activation;
-    if (!bias_n && activation == HL_ACTIVATION_NONE) return;
+    bool activates = bias_n || activation != HL_ACTIVATION_NONE, adds = hl_view_present(residual);
     bool save = activation == HL_ACTIVATION_GELU && hl_view_present(z);
-    for (size_t row = 0; row < at->n_batches * at->n_tokens; row++) {
+    size_t n = columns.end - columns.begin;
+    for (size_t row = 0; (activates || adds) && row < at->n_batches * at->n_tokens; row++) {
         size_t offset =
             hl__tokens_offset(y, at, row / at->n_tokens, columns.begin) + row % at->n_tokens * y->row_stride;
-        hl__activate_row(activation, hl__f32(&call->operand[FY]) + offset, bias_n, save ? hl__f32(z) + offset : NULL,
-                         columns.end - columns.begin);
+        float *y_t = hl__f32(&call->operand[FY]) + offset;
+        if (activates) hl__activate_row(activation, y_t, bias_n, save ? hl__f32(z) + offset : NULL, n);
+        if (adds) hl__add_row(y_t, hl__f32(residual) + offset, n);
     }
 }
 
@@ -98,10 +109,8 @@ static void forward_kernel(const hl_call *call, const hl_tile *tile) {
 enum { ZDY, ZY, ZZ, ZDZ };
 
 static bool dz_alias(const hl_call *call, const hl_view *source, hl_view *view, size_t *offset) {
-    (void)offset;
     if (config_of(call)->activation != HL_ACTIVATION_NONE) return false;
-    for (size_t i = 0; i < source->shape.rank; i++) view->stride[i] = source->stride[i];
-    return hl__view_dense(source);
+    return hl__same_view(call, source, view, offset) && hl__view_dense(source);
 }
 
 static void dz_kernel(const hl_call *call, const hl_tile *tile) {
@@ -162,6 +171,7 @@ static void forward_access(const hl_call *call, const hl_tile *tile, hl_box *box
     hl__box_tokens(&call->operand[FX], config_of(call)->heads, &at.tokens, at.inner, &boxes[FX]);
     hl__box_tokens(&call->operand[FY], false, &at.tokens, at.columns, &boxes[FY]);
     box_weights(call, at.columns, true, &boxes[FW]);
+    boxes[FRESIDUAL] = boxes[FY];
     boxes[FBIAS].begin[0] = at.columns.begin;
     boxes[FBIAS].end[0] = at.columns.end;
     if (config_of(call)->activation == HL_ACTIVATION_GELU) boxes[FZ] = boxes[FY];
@@ -219,6 +229,11 @@ static const hl_pass dx = {.name = "dx",
                            .plan_bytes = sizeof(hl__product_plan),
                            .prepare = dx_prepare,
                            .kernel = dx_kernel};
+static const hl_pass dresidual = {.name = "dresidual", /* never run: a view */
+                                  .grid = hl__copy_grid,
+                                  .access = hl__copy_access,
+                                  .kernel = hl__copy_kernel,
+                                  .layout = {HL_LAYOUT_ANY}};
 static const hl_pass dw = {.name = "dw",
                            .grid = hl__gradient_grid,
                            .access = dw_access,
@@ -231,13 +246,16 @@ static const hl_pass dw = {.name = "dw",
 HL__DEFINE_OPERATOR(dense) = {
     .name = "dense",
     .min_inputs = 2,
-    .max_inputs = 3,
-    .optional = 1 << 2,
+    .max_inputs = 4,
+    .optional = 1 << 2 | 1 << 3,
     .n_outputs = 2,
     .n_saved = 1,
     .options_bytes = sizeof(hl_dense_config),
     .infer = infer,
-    .forward = {{.pass = &forward, .reads = {HL_IN(0), HL_IN(1), HL_IN(2)}, .writes = {HL_OUT(0), HL_OUT(1)}}},
-    .backward = {{.pass = &dz, .reads = {HL_DOUT(0), HL_OUT(0), HL_OUT(1)}, .writes = {HL_TEMP(0)}, .alias = dz_alias},
+    .forward = {{.pass = &forward,
+                 .reads = {HL_IN(0), HL_IN(1), HL_IN(2), HL_IN(3)},
+                 .writes = {HL_OUT(0), HL_OUT(1)}}},
+    .backward = {{.pass = &dresidual, .reads = {HL_DOUT(0)}, .writes = {HL_DIN(3)}, .alias = hl__same_view},
+                 {.pass = &dz, .reads = {HL_DOUT(0), HL_OUT(0), HL_OUT(1)}, .writes = {HL_TEMP(0)}, .alias = dz_alias},
                  {.pass = &dx, .reads = {HL_TEMP(0), HL_IN(1), HL_SHARE(0)}, .writes = {HL_DIN(0)}},
                  {.pass = &dw, .reads = {HL_IN(0), HL_TEMP(0)}, .writes = {HL_DIN(1), HL_DIN(2)}}}};

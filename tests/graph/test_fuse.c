@@ -383,11 +383,127 @@ START_TEST(FusedAndUnfusedDenseAgree) {
 }
 END_TEST
 
+/* ---- dense and residual ---- */
+
+/* Nodes that are left of what outputs need, after fusion; n_residuals: dense ones with a residual among them. */
+static size_t nodes_left(hl_graph *g, hl_tensor *const outputs[], size_t n, size_t *n_residuals) {
+    hl__ir ir = {0};
+    ck_assert_msg(kit_stages(&ir, g, outputs, n, KIT_FUSED) == HL_OK, "%s", ir.message);
+    *n_residuals = 0;
+    for (size_t i = 0; i < ir.n_nodes; i++)
+        *n_residuals += ir.nodes[i].op == hl__operator(HL__OP_dense) && ir.nodes[i].n_inputs > 3 &&
+                        ir.nodes[i].inputs[3] != HL__NONE;
+    size_t n_nodes = ir.n_nodes;
+    hl__ir_clear(&ir);
+    return n_nodes;
+}
+
+static void assert_left(hl_graph *g, hl_tensor *const outputs[], size_t n, size_t n_nodes, size_t n_residuals) {
+    size_t residuals, nodes = nodes_left(g, outputs, n, &residuals);
+    ck_assert_uint_eq(nodes, n_nodes);
+    ck_assert_uint_eq(residuals, n_residuals);
+}
+
+START_TEST(DenseAndResidualAreOne) {
+    hl_graph *g = kit_graph();
+    hl_tensor *x = hl_input(g, "x", HL_F32, HL_SHAPE(2, 5, 6)), *r = hl_input(g, "r", HL_F32, HL_SHAPE(2, 5, 6));
+    hl_tensor *heads = hl_input(g, "heads", HL_F32, HL_SHAPE(2, 3, 5, 4));
+    hl_tensor *w = kit_param(g, "w", HL_SHAPE(6, 6)), *b = kit_param(g, "b", HL_SHAPE(6));
+    hl_tensor *tall = kit_param(g, "tall", HL_SHAPE(12, 6));
+    hl_tensor *either[] = {hl_add(g, r, hl_dense(g, x, w, b)), hl_add(g, hl_dense(g, x, w, NULL), r),
+                           hl_add(g, r, hl_dense(g, hl_concat(g, heads), tall, b)),
+                           hl_add(g, r, hl_dense(g, x, hl_transpose(g, w, (size_t[]){1, 0}), b)),
+                           hl_add(g, x, hl_dense(g, x, w, b))};
+    for (size_t i = 0; i < KIT_COUNT(either); i++) assert_left(g, &either[i], 1, 1, 1);
+    /* two inputs are enough for a dense, and one that is applied with two may get a residual, too */
+    const hl_operator *dense = hl__operator(HL__OP_dense);
+    hl_tensor *bare = hl_apply(g, dense, (hl_tensor *[]){x, w}, 2, &(hl_dense_config){0}, NULL);
+    hl_tensor *sum = hl_name(g, hl_add(g, bare, r), "sum"), *later = hl_add(g, hl_dense(g, x, w, b), hl_scale(g, x, 2));
+    assert_left(g, &sum, 1, 1, 1);
+    assert_left(g, &later, 1, 2, 1); /* what is added is made behind the dense */
+    hl__ir ir = {0};
+    ck_assert_int_eq(kit_stages(&ir, g, &sum, 1, KIT_FUSED), HL_OK);
+    ck_assert_uint_eq(ir.nodes[0].inputs[0], hl__ir_find(&ir, x));
+    ck_assert_uint_eq(ir.nodes[0].inputs[2], HL__NONE);
+    ck_assert_uint_eq(ir.nodes[0].inputs[3], hl__ir_find(&ir, r));
+    ck_assert_uint_eq(ir.nodes[0].outputs[0], hl__ir_find(&ir, sum));
+    hl__ir_clear(&ir);
+    /* one residual a dense */
+    hl_tensor *two = hl_add(g, hl_add(g, hl_dense(g, x, w, b), r), x);
+    hl_tensor *both = hl_add(g, hl_dense(g, x, w, b), hl_dense(g, r, w, b));
+    assert_left(g, &two, 1, 2, 1);
+    assert_left(g, &both, 1, 2, 1);
+    hl_graph_destroy(g);
+}
+END_TEST
+
+START_TEST(WhatIsLookedAtOrBroadcastIsNotAResidual) {
+    hl_graph *g = kit_graph();
+    hl_tensor *x = hl_input(g, "x", HL_F32, HL_SHAPE(2, 5, 6)), *r = hl_input(g, "r", HL_F32, HL_SHAPE(2, 5, 6));
+    hl_tensor *w = kit_param(g, "w", HL_SHAPE(6, 6)), *before = hl_dense(g, x, w, NULL), *y = hl_add(g, r, before);
+    hl_tensor *loss = hl_sum(g, y, 0, false), *dw = hl_gradient(g, loss, w);
+    assert_left(g, (hl_tensor *[]){y, before}, 2, 2, 0);
+    assert_left(g, (hl_tensor *[]){loss, dw}, 2, 2, 1);
+    assert_left(g, (hl_tensor *[]){loss, dw, hl_gradient(g, loss, before)}, 3, 3, 0);
+    assert_left(g, (hl_tensor *[]){loss, hl_gradient(g, loss, y)}, 2, 2, 1); /* the sum is still there */
+    assert_left(g, (hl_tensor *[]){y, hl_scale(g, before, 2)}, 2, 3, 0);
+    hl_tensor *twice = hl_add(g, before, before), *curved = hl_add(g, r, hl_tanh(g, before));
+    assert_left(g, &twice, 1, 2, 0);
+    assert_left(g, &curved, 1, 2, 0);
+    hl_tensor *row = hl_input(g, "row", HL_F32, HL_SHAPE(6)), *wide = hl_input(g, "wide", HL_F32, HL_SHAPE(3, 2, 5, 6));
+    hl_tensor *smaller = hl_add(g, before, row), *larger = hl_add(g, before, wide);
+    assert_left(g, &smaller, 1, 2, 0);
+    assert_left(g, &larger, 1, 2, 0);
+    hl_graph_destroy(g);
+}
+END_TEST
+
+/* x + dense(gelu(dense(norm x))): fused and, with what is in between asked for, unfused the same sums in the same
+ * order, and so by any number of workers. The gradient of x, of which the norm's is a share, costs no pass that only
+ * adds. */
+START_TEST(FusedAndUnfusedResidualsHaveTheSameBits) {
+    enum { TOKENS = 70, C = 48, N = TOKENS * C };
+    hl_graph *g = kit_graph();
+    hl_tensor *x = hl_input(g, "x", HL_F32, HL_SHAPE(TOKENS, C)), *up = kit_param(g, "up", HL_SHAPE(C, 2 * C));
+    hl_tensor *down = kit_param(g, "down", HL_SHAPE(2 * C, C)), *bias = kit_param(g, "bias", HL_SHAPE(C));
+    hl_tensor *gain = kit_param(g, "gain", HL_SHAPE(C)), *h = hl_layer_norm(g, x, gain, NULL, 0);
+    hl_tensor *made = hl_dense(g, hl_gelu(g, hl_dense(g, h, up, NULL)), down, bias), *y = hl_add(g, x, made);
+    hl_tensor *loss = hl_mean(g, hl_multiply(g, y, y), 0, false);
+    hl_tensor *outputs[] = {y, hl_gradient(g, loss, x), hl_gradient(g, loss, down), made};
+    hl__ir ir = {0};
+    ck_assert_int_eq(kit_stages(&ir, g, outputs, 3, KIT_DIFFERENTIATED), HL_OK);
+    ck_assert_uint_eq(kit_nodes(&ir, "add"), 0);
+    ck_assert_uint_eq(kit_calls(&ir, "d.x.sum.forward"), 0);
+    hl__ir_clear(&ir);
+    static float data[N], first[3][2 * N], other[3][2 * N];
+    size_t bytes[] = {sizeof data, sizeof data, 2 * C * C * sizeof(float)}, workers[] = {1, 2, 3, 7, 2};
+    kit_fill(data, N, 3);
+    for (size_t i = 0; i < KIT_COUNT(workers); i++) {
+        hl_runtime *runtime = kit_runtime(workers[i]);
+        hl_state *state = kit_state();
+        hl_program *program = kit_program(runtime, g, state, outputs, i + 1 < KIT_COUNT(workers) ? 3 : 4);
+        kit_write(program, x, data, sizeof data);
+        kit_run(program);
+        for (size_t o = 0; o < 3; o++) {
+            kit_read(program, outputs[o], i ? other[o] : first[o], bytes[o]);
+            if (i) ck_assert_mem_eq(first[o], other[o], bytes[o]);
+        }
+        ck_assert_float_ne(first[1][N / 2], 0);
+        hl_program_destroy(program);
+        hl_state_destroy(state);
+        hl_runtime_destroy(runtime);
+    }
+    hl_graph_destroy(g);
+}
+END_TEST
+
 int main(void) {
-    return run_tests("graph/fuse", TESTS(ATransposedMatrixIsNotCopied, AttentionIsFused,
-                                         SharedKeysAndValuesAreFusedWhereTheirGroupsAreTheSame,
-                                         TheFusedNodeTakesOverOperandsOptionsAndNames,
-                                         LookingAtTheWeightsKeepsAttentionFused, WhatTheLossNeedsInBetweenUnfuses,
-                                         LookingAtTheWeightsChangesNoBit, FusedAndUnfusedAgree, ConcatAndDenseAreOne,
-                                         DenseAndActivationAreOneWhereNobodyLooksInBetween, FusedAndUnfusedDenseAgree));
+    return run_tests("graph/fuse",
+                     TESTS(ATransposedMatrixIsNotCopied, AttentionIsFused,
+                           SharedKeysAndValuesAreFusedWhereTheirGroupsAreTheSame,
+                           TheFusedNodeTakesOverOperandsOptionsAndNames, LookingAtTheWeightsKeepsAttentionFused,
+                           WhatTheLossNeedsInBetweenUnfuses, LookingAtTheWeightsChangesNoBit, FusedAndUnfusedAgree,
+                           ConcatAndDenseAreOne, DenseAndActivationAreOneWhereNobodyLooksInBetween,
+                           FusedAndUnfusedDenseAgree, DenseAndResidualAreOne, WhatIsLookedAtOrBroadcastIsNotAResidual,
+                           FusedAndUnfusedResidualsHaveTheSameBits));
 }

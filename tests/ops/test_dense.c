@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * Dense: a matrix for every token, or for every token over its heads, with or without bias, and each activation with
- * its gradient. */
+ * Dense: a matrix for every token, or for every token over its heads, with or without bias and residual, and each
+ * activation with its gradient. */
 #include <math.h>
 
 #include "headloom/options.h"
 #include "tests/support/op_check.h"
 #include "tests/support/suite.h"
 
-enum { X, W, BIAS };
+enum { X, W, BIAS, RESIDUAL };
 
 static size_t inner_of(const op_case *c) {
     const hl_dense_config *config = c->options;
@@ -46,7 +46,8 @@ static void products(const op_case *c, const double *const in[], double *y, bool
                 double product = in[X][place_of(c, t, k)] * in[W][config->transposed ? n * K + k : k * N + n];
                 z += of_sizes ? fabs(product) : product;
             }
-            y[t * N + n] = of_sizes ? z : activate(config->activation, z);
+            double residual = in[RESIDUAL] ? in[RESIDUAL][t * N + n] : 0;
+            y[t * N + n] = of_sizes ? z + fabs(residual) : activate(config->activation, z) + residual;
         }
 }
 
@@ -54,9 +55,10 @@ static void dense(const op_case *c, const double *const in[], double *const out[
 static void sizes(const op_case *c, const double *const in[], double *const out[]) { products(c, in, out[0], true); }
 
 /* In units of FLT_EPSILON, two roundings. z: K products and sums and the bias are off by error_z = (K + 2) / 2 of sizes
- * that add up to at most K reach + 1 (weights and bias within -reach .. reach, -1 .. 1; Higham 2002, section 3.1). No
- * activation is steeper than 1.13, and each is good to 6 units of |z|: the logistic function of GELU rounds an argument
- * a = 2u, which counts for |a| s (1 - s) <= 0.23, exp and quotient are good to 3, constants and products to 2.
+ * (which leaves one rounding for the residual) that add up to at most K reach + 1 (weights and bias within -reach ..
+ * reach, -1 .. 1; Higham 2002, section 3.1). No activation is steeper than 1.13, and each is good to 6 units of |z|:
+ * the logistic function of GELU rounds an argument a = 2u, which counts for |a| s (1 - s) <= 0.23, exp and quotient are
+ * good to 3, constants and products to 2.
  *
  * Gradients: the activation's gradient is off by its second derivative (|gelu''| <= 1.13, |tanh''| <= 0.77) times
  * error_z and by 8 units of its own. dx sums N of them times weights, dw and dbias T times inputs: an absolute error
@@ -67,15 +69,16 @@ static op_case case_of(hl_shape x, size_t N, double reach, const hl_dense_config
     double error_z = (k + 2) / 2 * (k * reach + 1);
     hl_shape w = config->transposed ? HL_SHAPE(N, K) : HL_SHAPE(K, N);
     bool curved = config->activation == HL_ACTIVATION_GELU || config->activation == HL_ACTIVATION_TANH;
-    return (op_case){.op = HL__OP_dense,
-                     .options = config,
-                     .inputs = {{.shape = x}, {.shape = w, .low = -reach, .high = reach}, {.shape = HL_SHAPE(N)}},
-                     .oracle = dense,
-                     .magnitude = sizes,
-                     .value = {.relative = 1.14 * (k + 2) / 2 + (curved ? 6 : 0)},
-                     .gradient = {.absolute = curved ? terms * (1.13 * error_z + 8) : 0,
-                                  .relative = 1.01 * (fmax((double)N, tokens) + 2) / 2},
-                     .samples = 30};
+    return (op_case){
+        .op = HL__OP_dense,
+        .options = config,
+        .inputs = {{.shape = x}, {.shape = w, .low = -reach, .high = reach}, {.shape = HL_SHAPE(N)}, {.absent = true}},
+        .oracle = dense,
+        .magnitude = sizes,
+        .value = {.relative = 1.14 * (k + 2) / 2 + (curved ? 6 : 0)},
+        .gradient = {.absolute = curved ? terms * (1.13 * error_z + 8) : 0,
+                     .relative = 1.01 * (fmax((double)N, tokens) + 2) / 2},
+        .samples = 30};
 }
 
 static const hl_dense_config plain = {.activation = HL_ACTIVATION_NONE}, headed = {.heads = true};
@@ -141,6 +144,35 @@ START_TEST(TransposedMatrices) {
     op_case c = case_of(HL_SHAPE(7, 24), 5, 1, &config);
     c.inputs[W].shape = HL_SHAPE(24, 5);
     op_check_refused(&c, HL_SHAPE_MISMATCH);
+}
+END_TEST
+
+/* Its gradient is dy, and costs nothing. */
+START_TEST(ResidualsAreAdded) {
+    struct {
+        hl_shape x;
+        size_t N;
+        hl_dense_config config;
+    } cases[] = {{HL_SHAPE(1), 1, plain},
+                 {HL_SHAPE(65, 64), 65, plain},
+                 {HL_SHAPE(3, 21, 16), 64, plain},
+                 {HL_SHAPE(2, 3, 4, 5), 6, plain},
+                 {HL_SHAPE(450, 2), 260, plain},
+                 {HL_SHAPE(2, 3, 5, 4), 7, headed},
+                 {HL_SHAPE(1, 5, 67, 3), 65, headed},
+                 {HL_SHAPE(33, 20), 70, {.transposed = true}},
+                 {HL_SHAPE(450, 2), 260, {.transposed = true}},
+                 {HL_SHAPE(2, 2, 64, 65), 17, {.transposed = true, .heads = true}}};
+    for (size_t i = 0; i < 2 * sizeof cases / sizeof *cases; i++) {
+        op_case c = case_of(cases[i / 2].x, cases[i / 2].N, 1, &cases[i / 2].config);
+        hl_shape x = c.inputs[X].shape, y = x;
+        if (cases[i / 2].config.heads) y = HL_SHAPE(x.extent[0], x.extent[2], 0);
+        y.extent[y.rank - 1] = cases[i / 2].N;
+        c.inputs[RESIDUAL] = (op_input){.shape = y, .layout = i % 4 == 1 ? HL_LAYOUT_ANY : HL_LAYOUT_DENSE};
+        c.inputs[BIAS].absent = i % 2;
+        c.samples = 9;
+        op_check(&c);
+    }
 }
 END_TEST
 
@@ -231,14 +263,24 @@ START_TEST(WhatDoesNotFitIsRefused) {
         c.inputs[wrong[i].input].shape = wrong[i].shape;
         op_check_refused(&c, HL_SHAPE_MISMATCH);
     }
-    for (size_t input = X; input <= BIAS; input++) {
+    hl_shape residuals[] = {HL_SCALAR, HL_SHAPE(5), HL_SHAPE(7, 5), HL_SHAPE(2, 1, 5), HL_SHAPE(2, 7, 24)};
+    for (size_t i = 0; i < sizeof residuals / sizeof *residuals; i++) {
         op_case c = case_of(HL_SHAPE(2, 7, 24), 5, 1, &plain);
+        c.inputs[RESIDUAL] = (op_input){.shape = residuals[i]};
+        op_check_refused(&c, HL_SHAPE_MISMATCH);
+    }
+    for (size_t input = X; input <= RESIDUAL; input++) {
+        op_case c = case_of(HL_SHAPE(2, 7, 24), 5, 1, &plain);
+        if (input == RESIDUAL) c.inputs[RESIDUAL] = (op_input){.shape = HL_SHAPE(2, 7, 5)};
         c.inputs[input].dtype = HL_I32;
         op_check_refused(&c, HL_TYPE_MISMATCH);
     }
-    hl_dense_config unknown[] = {{.activation = (hl_activation)4}, {.activation = (hl_activation)-1}};
-    for (size_t i = 0; i < 2; i++) {
+    hl_dense_config unknown[] = {{.activation = (hl_activation)4},
+                                 {.activation = (hl_activation)-1},
+                                 {.activation = HL_ACTIVATION_RELU}}; /* the last one known, but not with a residual */
+    for (size_t i = 0; i < 3; i++) {
         op_case c = case_of(HL_SHAPE(2, 7, 24), 5, 1, &unknown[i]);
+        if (i == 2) c.inputs[RESIDUAL] = (op_input){.shape = HL_SHAPE(2, 7, 5)};
         op_check_refused(&c, HL_INVALID_ARGUMENT);
     }
 }
@@ -246,7 +288,7 @@ END_TEST
 
 int main(void) {
     return run_tests("dense", TESTS(TransposedMatrices, AnyRankAndExtents, HeadsAreConcatenatedWithoutACopy,
-                                    ActivationsAndTheirGradients, ActivationsOfLargeNumbers, BlocksOfEverySize,
-                                    LargerShapesMakeEightTiles, ManyTokensAreAddedInOrder, StridedOperandsAreRead,
-                                    WhatDoesNotFitIsRefused));
+                                    ResidualsAreAdded, ActivationsAndTheirGradients, ActivationsOfLargeNumbers,
+                                    BlocksOfEverySize, LargerShapesMakeEightTiles, ManyTokensAreAddedInOrder,
+                                    StridedOperandsAreRead, WhatDoesNotFitIsRefused));
 }
