@@ -144,6 +144,10 @@ START_TEST(ATransposedMatrixIsNotCopied) {
     ck_assert_uint_eq(kit_nodes(&ir, "transpose"), 0);
     ck_assert_uint_eq(kit_nodes(&ir, "dense"), 1);
     hl__ir_clear(&ir);
+    /* nor is its gradient, of which the dense makes one share, added to the other one by a pass of its own */
+    ck_assert_msg(kit_stages(&ir, g, outputs, 2, KIT_DIFFERENTIATED) == HL_OK, "%s", ir.message);
+    ck_assert_uint_eq(kit_calls(&ir, ".sum.forward"), 0);
+    hl__ir_clear(&ir);
     hl_tensor *pinned[] = {loss, hl_gradient(g, loss, turned)}; /* asked for, so it must be there */
     ck_assert_msg(kit_stages(&ir, g, pinned, 2, KIT_FUSED) == HL_OK, "%s", ir.message);
     ck_assert_uint_eq(kit_nodes(&ir, "transpose"), 1);

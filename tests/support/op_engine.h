@@ -30,7 +30,7 @@ typedef struct op_engine {
     size_t n_inputs, n_outputs;
     op_value input[HL_MAX_INPUTS], output[HL_MAX_OUTPUTS], d_output[HL_MAX_OUTPUTS], d_input[HL_MAX_INPUTS];
     op_value share[HL_MAX_INPUTS]; /* what backward steps add to the gradients of inputs */
-    op_value temp[HL_MAX_TEMPS]; /* of the direction that runs */
+    op_value temp[HL_MAX_TEMPS];   /* of the direction that runs */
     hl_shape temp_shape[HL_MAX_TEMPS];
     op_memory *all[128]; /* everything taken, to be freed */
     size_t n_all;
