@@ -19,17 +19,8 @@ bool hl__run_cancelled(const hl__task_graph *graph) {
     return hl__atomic_load(cancelled_outcome, &graph->outcome, relaxed) == HL__RUN_CANCELLED;
 }
 
-/* OPEN -> to. Gives what the word is then. */
-static uint32_t decide(hl__task_graph *graph, uint32_t to) {
-    uint32_t outcome = HL__RUN_OPEN;
-    /* relaxed, both: exchanges of one word are in one order anyway. */
-    return hl__atomic_exchange_if(decide_outcome, &graph->outcome, &outcome, to, relaxed, relaxed) ? to : outcome;
-}
-
-bool hl__run_commit(hl__task_graph *graph) { return decide(graph, HL__RUN_COMMITTED) == HL__RUN_COMMITTED; }
-
 hl_status hl__run_cancel(hl__task_graph *graph) {
-    switch (decide(graph, HL__RUN_CANCELLED)) {
+    switch (hl__run_decide(graph, HL__RUN_CANCELLED)) {
     case HL__RUN_CANCELLED: return HL_OK;
     case HL__RUN_COMMITTED: return HL_TOO_LATE;
     default: return HL_NOT_RUNNING;

@@ -36,17 +36,23 @@ hl_status hl__run_cancel(hl__task_graph *graph);
 /* Whether the run was cancelled: it need not be begun. */
 bool hl__run_cancelled(const hl__task_graph *graph);
 
-/* By the task that writes state, while the run is open. False where it has just been cancelled. */
-bool hl__run_commit(hl__task_graph *graph);
+/* OPEN -> to. Gives what the word is then. */
+static inline uint32_t hl__run_decide(hl__task_graph *graph, uint32_t to) {
+    uint32_t outcome = HL__RUN_OPEN;
+    /* relaxed, both: exchanges of one word are in one order anyway. */
+    return hl__atomic_exchange_if(decide_outcome, &graph->outcome, &outcome, to, relaxed, relaxed) ? to : outcome;
+}
 
-/* By a worker, before each task of the run: whether it is run, or only passed over. */
+/* By a worker, before each task of the run: whether it is run, or only passed over. Inline, exchange and all, so that
+ * who calls it for each task need not save registers for a call that comes once a run. */
 static inline bool hl__run_admits(hl__task_graph *graph, const hl__task *task) {
     /* relaxed: only the word itself matters. It was opened before the run was published, so what an earlier run left is
      * not seen. Who reads OPEN too late runs a task in vain; a task that writes state does not trust what it reads. The
      * word lies beside what every worker reads of the graph, and changes once a run: it costs a load from the cache. */
     uint32_t outcome = hl__atomic_load(admits_outcome, &graph->outcome, relaxed);
     if (__builtin_expect(outcome == HL__RUN_CANCELLED, 0)) return false;
-    return !task->writes_state || outcome != HL__RUN_OPEN || hl__run_commit(graph);
+    return !task->writes_state || outcome != HL__RUN_OPEN ||
+           hl__run_decide(graph, HL__RUN_COMMITTED) == HL__RUN_COMMITTED;
 }
 
 #endif
