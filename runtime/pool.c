@@ -179,6 +179,7 @@ hl_status hl__runtime_create_on(const hl__system *system, const hl_runtime_optio
     made->trace_room = options->trace_events;
     hl__clock_start(&made->trace.clock, system);
     hl_status status = hl__topology_create(system, &made->topology);
+    if (status == HL_OK) status = hl__findings_keep(&made->findings, system, options->workers);
     made->n_workers = options->workers;
     if (status == HL_OK && made->n_workers == 0) status = hl__topology_workers(made->topology, &made->n_workers);
     if (made->n_workers > HL__MAX_TEAM) made->n_workers = HL__MAX_TEAM;

@@ -9,6 +9,7 @@
 #include <stdatomic.h>
 #include <sys/types.h>
 
+#include "runtime/describe.h"
 #include "runtime/error.h"
 #include "runtime/policy.h"
 #include "runtime/run.h"
@@ -27,6 +28,7 @@ struct hl_runtime {
     hl__pool *pools;     /* one a NUMA node with workers, numbered like topology->nodes */
     size_t n_pools;
     uint64_t steal_seed;
+    hl__findings findings; /* what the number of workers and their binding follow from */
 
     pthread_t host; /* enters the parallel region that is the team */
     hl_status team_status;
