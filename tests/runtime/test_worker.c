@@ -9,6 +9,7 @@
 #include <stdatomic.h>
 #include <unistd.h>
 
+#include "runtime/cancel.h"
 #include "runtime/wait.h"
 #include "tests/runtime/dag.h"
 #include "tests/runtime/kit.h"
@@ -149,10 +150,16 @@ START_TEST(ATaskGetsItsArgumentIndexAndTheWorkersScratch) {
     ck_assert_uint_eq(worker.events.n_events, 0);
     hl__event event;
     worker.events = (hl__events){.event = &event, .room = 1};
-    hl__worker_run(&worker, &task); /* and is recorded where there is room for a trace */
+    worker.timing.on = true;
+    hl__worker_run(&worker, &task); /* and is recorded where the run is timed */
     ck_assert_uint_eq(w.n_runs, 2);
     ck_assert_uint_eq(worker.events.n_events, 1);
     ck_assert_uint_eq(event.name, 42);
+    hl__run_open(&graph);
+    ck_assert_int_eq(hl__run_cancel(&graph), HL_OK);
+    hl__worker_run(&worker, &task); /* passed over */
+    ck_assert_uint_eq(w.n_runs, 2);
+    ck_assert_uint_eq(worker.events.n_events + worker.events.n_dropped, 1);
 }
 END_TEST
 
