@@ -14,16 +14,23 @@
 #ifdef HEADLOOM_HOOKS
 #include <stddef.h>
 
-void hl__before_atomic(const volatile void *object, size_t bytes, memory_order order);
-void hl__after_atomic(const volatile void *object, memory_order order);
+void hl__before_atomic(const volatile void *object, size_t bytes, memory_order order_of_write);
+void hl__after_atomic(const volatile void *object, memory_order order_of_read);
 
+#define HL__HOOKED_LOAD(object, order, operation)                          \
+    ({                                                                     \
+        hl__before_atomic(object, sizeof *(object), memory_order_relaxed); \
+        __auto_type hl__result = operation;                                \
+        hl__after_atomic(object, order);                                   \
+        hl__result;                                                        \
+    })
 #define HL__HOOKED_STORE(object, order, operation)          \
     ({                                                      \
         hl__before_atomic(object, sizeof *(object), order); \
         operation;                                          \
-        hl__after_atomic(object, order);                    \
+        hl__after_atomic(object, memory_order_relaxed);     \
     })
-#define HL__HOOKED(object, order, operation)                \
+#define HL__HOOKED_BOTH(object, order, operation)           \
     ({                                                      \
         hl__before_atomic(object, sizeof *(object), order); \
         __auto_type hl__result = operation;                 \
@@ -38,23 +45,24 @@ void hl__after_atomic(const volatile void *object, memory_order order);
         hl__result;                                               \
     })
 #else
+#define HL__HOOKED_LOAD(object, order, operation) operation
 #define HL__HOOKED_STORE(object, order, operation) operation
-#define HL__HOOKED(object, order, operation) operation
+#define HL__HOOKED_BOTH(object, order, operation) operation
 #define HL__HOOKED_EXCHANGE(object, success, failure, operation) operation
 #endif
 
 /* order, success, failure: relaxed, acquire, release, acq_rel, seq_cst. */
 #define hl__atomic_load(site, object, order) \
-    HL__HOOKED(object, memory_order_##order, atomic_load_explicit(object, memory_order_##order))
+    HL__HOOKED_LOAD(object, memory_order_##order, atomic_load_explicit(object, memory_order_##order))
 
 #define hl__atomic_store(site, object, value, order) \
     HL__HOOKED_STORE(object, memory_order_##order, atomic_store_explicit(object, value, memory_order_##order))
 
 #define hl__atomic_fetch_add(site, object, value, order) \
-    HL__HOOKED(object, memory_order_##order, atomic_fetch_add_explicit(object, value, memory_order_##order))
+    HL__HOOKED_BOTH(object, memory_order_##order, atomic_fetch_add_explicit(object, value, memory_order_##order))
 
 #define hl__atomic_fetch_sub(site, object, value, order) \
-    HL__HOOKED(object, memory_order_##order, atomic_fetch_sub_explicit(object, value, memory_order_##order))
+    HL__HOOKED_BOTH(object, memory_order_##order, atomic_fetch_sub_explicit(object, value, memory_order_##order))
 
 #define hl__atomic_exchange_if(site, object, expected, value, success, failure)                                  \
     HL__HOOKED_EXCHANGE(object, memory_order_##success, memory_order_##failure,                                  \

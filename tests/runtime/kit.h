@@ -10,6 +10,13 @@
 #include "runtime/pool.h"
 #include "tests/runtime/fake_system.h"
 
+/* How often to repeat what chance decides: less often where each time takes some hundred times as long. */
+#ifdef HEADLOOM_VALGRIND
+#define KIT_ROUNDS(n) ((n) > 20 ? (n) / 20 : 1)
+#else
+#define KIT_ROUNDS(n) (n)
+#endif
+
 #define N_KIT_WORKERS 4 /* 7 is more than most machines that run this have cores for */
 extern const size_t kit_workers[N_KIT_WORKERS];
 

@@ -7,10 +7,11 @@
 #include <string.h>
 
 #include "runtime/memory.h"
+#include "tests/runtime/kit.h"
 #include "tests/support/suite.h"
 
 #define N_THIEVES 3
-#define N_NUMBERS 20000
+#define N_NUMBERS KIT_ROUNDS(20000)
 #define SMALL 64
 
 typedef struct rig {

@@ -120,7 +120,7 @@ START_TEST(SleepersAreWokenByTheNextRun) {
         hl_runtime *runtime =
             kit_runtime(&fake, "node:2 core:2 pu:1", &(hl_runtime_options){.workers = 7, .policy = policies[p].policy});
         dag *d = dag_create(&(dag_options){.n_tasks = 40, .n_edges = 60, .seed = p});
-        for (size_t round = 1; round <= 40; round++) {
+        for (size_t round = 1; round <= KIT_ROUNDS(40); round++) {
             if (round % 2) kit_wait_for_sleep(runtime);
             ck_assert_int_eq(hl__runtime_run(runtime, &d->graph), HL_OK);
             dag_check(d, round);
@@ -157,7 +157,7 @@ START_TEST(GraphsMayGoAsSoonAsTheirRunIsOver) {
         fake_system fake;
         hl_runtime *runtime =
             kit_runtime(&fake, "pu:4", &(hl_runtime_options){.workers = 7, .policy = policies[p].policy});
-        for (uint64_t round = 0; round < 200; round++) {
+        for (uint64_t round = 0; round < KIT_ROUNDS(200); round++) {
             dag *d = dag_create(&(dag_options){.n_tasks = 1 + round % 30, .n_edges = round % 40, .seed = round});
             ck_assert_int_eq(hl__runtime_run(runtime, &d->graph), HL_OK);
             dag_check(d, 1);

@@ -11,7 +11,7 @@
 #include "tests/support/suite.h"
 
 #define N_TASKS 256
-#define N_REPLAYS 30
+#define N_REPLAYS KIT_ROUNDS(30)
 
 /* What tasks share and leave behind: who ran each, and when. The index of a task is its number. */
 typedef struct scene {

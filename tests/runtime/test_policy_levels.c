@@ -35,7 +35,7 @@ static void run_checked(const char *topology, const dag_options *shape, size_t n
         hl_runtime *runtime =
             kit_runtime(&fake, topology, &(hl_runtime_options){.workers = kit_workers[w], .policy = HL_POLICY_LEVELS});
         dag *d = dag_create(shape);
-        for (size_t replay = 1; replay <= n_replays; replay++) {
+        for (size_t replay = 1; replay <= KIT_ROUNDS(n_replays); replay++) {
             ck_assert_int_eq(hl__runtime_run(runtime, &d->graph), HL_OK);
             dag_check(d, replay);
             check_levels(d);
@@ -86,7 +86,7 @@ START_TEST(ALevelOccupiesAllWorkers) {
         for (uint32_t t = 0; t < 4 * n; t++)
             tasks[t] = (hl__task){.run = meet, .argument = &argument, .index = {t, t / n}, .level = (uint32_t)(t / n)};
         hl__task_graph graph = kit_graph(tasks, 4 * n, NULL, 0);
-        for (size_t replay = 0; replay < 20; replay++) {
+        for (size_t replay = 0; replay < KIT_ROUNDS(20); replay++) {
             if (replay % 4 == 0) kit_wait_for_sleep(runtime);
             for (size_t level = 0; level < 4; level++) atomic_store(&s.n_begun[level], 0);
             ck_assert_int_eq(hl__runtime_run(runtime, &graph), HL_OK);
@@ -117,7 +117,7 @@ START_TEST(SleepersAtTheBarrierAreWoken) {
     for (uint32_t t = 0; t < 32; t++)
         tasks[t] = (hl__task){.run = dawdle, .argument = &argument, .index = {t, t / 4, t % 4 == 1}, .level = t / 4};
     hl__task_graph graph = kit_graph(tasks, 32, NULL, 0);
-    for (int replay = 1; replay <= 10; replay++) {
+    for (int replay = 1; replay <= KIT_ROUNDS(10); replay++) {
         for (size_t level = 0; level < 8; level++) atomic_store(&s.n_ended[level], 0);
         ck_assert_int_eq(hl__runtime_run(runtime, &graph), HL_OK);
         for (size_t t = 0; t < 32; t++) ck_assert_int_eq(s.worker[t], replay);

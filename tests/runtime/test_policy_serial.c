@@ -39,7 +39,7 @@ START_TEST(TasksRunInTheOrderOfTheArrayOnWorker0) {
                                   .background = t % 2};
         hl__task_graph graph = kit_graph(tasks, N_TASKS, NULL, 0);
         graph.scratch_bytes = 100;
-        for (size_t replay = 0; replay < 20; replay++) {
+        for (size_t replay = 0; replay < KIT_ROUNDS(20); replay++) {
             if (replay % 4 == 0) kit_wait_for_sleep(runtime);
             s.n_run = 0;
             ck_assert_int_eq(hl__runtime_run(runtime, &graph), HL_OK);
@@ -60,7 +60,7 @@ START_TEST(NoTwoTasksOverlap) {
     fake_system fake;
     hl_runtime *runtime = kit_runtime(&fake, "pu:4", &(hl_runtime_options){.workers = 7, .policy = HL_POLICY_SERIAL});
     dag *d = dag_create(&(dag_options){.n_tasks = 200, .n_edges = 300, .background_one_in = 3, .join_one_in = 5});
-    for (size_t replay = 1; replay <= 10; replay++) {
+    for (size_t replay = 1; replay <= KIT_ROUNDS(10); replay++) {
         atomic_store(&d->clock, 0);
         ck_assert_int_eq(hl__runtime_run(runtime, &d->graph), HL_OK);
         dag_check(d, replay);
@@ -83,7 +83,7 @@ START_TEST(CountersAreLeftAlone) {
     fake_system other;
     hl_runtime *dataflow = kit_runtime(&other, "pu:4", &(hl_runtime_options){.workers = 3});
     dag *d = dag_create(&(dag_options){.n_tasks = 100, .n_edges = 400, .join_one_in = 4});
-    for (size_t replay = 1; replay <= 10; replay++) {
+    for (size_t replay = 1; replay <= KIT_ROUNDS(10); replay++) {
         ck_assert_int_eq(hl__runtime_run(replay % 2 ? serial : dataflow, &d->graph), HL_OK);
         dag_check(d, replay);
         for (size_t t = 0; t < d->graph.n_tasks; t++)

@@ -215,7 +215,7 @@ typedef struct caller {
     hl_status status;
 } caller;
 
-#define N_RUNS 40
+#define N_RUNS KIT_ROUNDS(40)
 
 static void call(caller *c) {
     for (size_t i = 0; i < N_RUNS && c->status == HL_OK; i++) {

@@ -13,6 +13,7 @@
 #include "runtime/wait.h"
 #include "tests/runtime/dag.h"
 #include "tests/runtime/kit.h"
+#include "tests/support/policies.h"
 #include "tests/support/suite.h"
 
 static uint32_t pools_parked(const hl_runtime *runtime) {
@@ -33,12 +34,12 @@ static hl_runtime *three_pools(fake_system *fake, hl_policy policy) {
 }
 
 START_TEST(IdleWorkersFallAsleep) {
-    for (int policy = 0; policy < 3; policy++) {
+    for (size_t p = 0; p < N_POLICIES; p++) {
         fake_system fake;
-        hl_runtime *runtime = three_pools(&fake, (hl_policy)policy);
+        hl_runtime *runtime = three_pools(&fake, policies[p].policy);
         dag *d = dag_create(&(dag_options){.n_tasks = 30, .n_edges = 40});
         check_asleep(runtime);
-        for (size_t round = 0; round < 20; round++) {
+        for (size_t round = 0; round < KIT_ROUNDS(20); round++) {
             ck_assert_int_eq(hl__runtime_run(runtime, &d->graph), HL_OK);
             check_asleep(runtime);
         }
@@ -52,7 +53,7 @@ START_TEST(AsManyAreWokenAsWereAskedForAndSleep) {
     fake_system fake;
     hl_runtime *runtime = three_pools(&fake, HL_POLICY_DATAFLOW);
     static const size_t asked[] = {0, 1, 2, 3, 5, 6, 7, 100};
-    for (size_t round = 0; round < 20; round++) {
+    for (size_t round = 0; round < KIT_ROUNDS(20); round++) {
         for (size_t i = 0; i < sizeof asked / sizeof *asked; i++) {
             check_asleep(runtime);
             size_t woken = hl__wake_in_pool(runtime, round % 3, asked[i] < 2 ? asked[i] : 2);
@@ -99,18 +100,19 @@ static void *wake_on(void *argument) {
 
 /* Wakers that meet: books that do not balance would underflow, or leave a sleeper that nobody wakes. */
 START_TEST(WakingForNothingDoesNoHarm) {
-    for (int policy = 0; policy < 3; policy++) {
+    for (size_t p = 0; p < N_POLICIES; p++) {
         fake_system fake;
-        hl_runtime *runtime = three_pools(&fake, (hl_policy)policy);
+        hl_runtime *runtime = three_pools(&fake, policies[p].policy);
         dag *d = dag_create(&(dag_options){.n_tasks = 30, .n_edges = 30});
         waker w = {.runtime = runtime};
         pthread_t thread[2];
         for (size_t i = 0; i < 2; i++) ck_assert_int_eq(pthread_create(&thread[i], NULL, wake_on, &w), 0);
-        for (size_t round = 1; round <= 100; round++) ck_assert_int_eq(hl__runtime_run(runtime, &d->graph), HL_OK);
+        for (size_t round = 1; round <= KIT_ROUNDS(100); round++)
+            ck_assert_int_eq(hl__runtime_run(runtime, &d->graph), HL_OK);
         while (atomic_load(&w.n_woken) == 0) sched_yield();
         atomic_store(&w.over, true);
         for (size_t i = 0; i < 2; i++) pthread_join(thread[i], NULL);
-        dag_check(d, 100);
+        dag_check(d, KIT_ROUNDS(100));
         check_asleep(runtime);
         dag_destroy(d);
         hl_runtime_destroy(runtime);
@@ -173,7 +175,7 @@ START_TEST(SignalsGoToTheCallersThreads) {
     for (size_t i = 0; i < 4; i++) ck_assert_int_eq(sigismember(&before, signals[i]), sigismember(&after, signals[i]));
     witness w = {.scratch = NULL}, *argument = &w;
     hl__task_graph graph = kit_graph(&(hl__task){.run = see, .argument = &argument}, 1, NULL, 0);
-    for (size_t round = 0; round < 20; round++) {
+    for (size_t round = 0; round < KIT_ROUNDS(20); round++) {
         w.signals_blocked = false;
         ck_assert_int_eq(hl__runtime_run(runtime, &graph), HL_OK);
         ck_assert(w.signals_blocked);
@@ -191,16 +193,16 @@ static void pause_for(uint64_t n) {
  * pauses are drawn around the time that it takes. Who is forgotten hangs the test. */
 START_TEST(WhoFallsAsleepIsNotForgotten) {
     uint64_t state = 1;
-    for (size_t round = 0; round < 20; round++) {
+    for (size_t round = 0; round < KIT_ROUNDS(20); round++) {
         fake_system fake;
         hl_runtime *runtime =
             kit_runtime(&fake, "pu:4", &(hl_runtime_options){.workers = 7, .policy = HL_POLICY_LEVELS});
         dag *d = dag_create(&(dag_options){.n_tasks = 4});
-        for (size_t replay = 1; replay <= 200; replay++) {
+        for (size_t replay = 1; replay <= KIT_ROUNDS(200); replay++) {
             pause_for(dag_draw(&state) % 4000);
             ck_assert_int_eq(hl__runtime_run(runtime, &d->graph), HL_OK);
         }
-        dag_check(d, 200);
+        dag_check(d, KIT_ROUNDS(200));
         dag_destroy(d);
         hl_runtime_destroy(runtime);
     }
@@ -208,9 +210,9 @@ START_TEST(WhoFallsAsleepIsNotForgotten) {
 END_TEST
 
 START_TEST(SleepersAndWakersAlikeCanBeStopped) {
-    for (size_t round = 0; round < 30; round++) {
+    for (size_t round = 0; round < KIT_ROUNDS(30); round++) {
         fake_system fake;
-        hl_runtime *runtime = three_pools(&fake, (hl_policy)(round % 3));
+        hl_runtime *runtime = three_pools(&fake, policies[round % N_POLICIES].policy);
         if (round % 2) kit_wait_for_sleep(runtime);
         hl_runtime_destroy(runtime);
     }
