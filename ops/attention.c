@@ -26,8 +26,9 @@
 #include "ops/vector.h"
 
 #define MOST_QUERIES 256
-#define MOST_KEYS 256 /* of a piece */
-#define STRIPE 32     /* queries; their scores are MOST_KEYS floats each */
+#define LEAST_STRIPE 16
+#define PIECE_FLOATS 32768 /* of the keys of a piece, which stay in the second-level cache, transposed */
+#define STRIPE_FLOATS 8192 /* of the scores of a stripe, which stay in the first-level one */
 
 enum forward_operand { Q, K, V, BIAS, LENGTHS, STEP, O, L };
 
@@ -65,8 +66,10 @@ static geometry geometry_of(const hl_call *call) {
     const hl_shape *q = &call->operand[Q].shape, *v = &call->operand[V].shape;
     geometry g = {.H = q->extent[1], .Tq = q->extent[2], .Tk = v->extent[2], .D = q->extent[3], .Dv = v->extent[3]};
     g.tiles = hl__head_tiles_of(q, MOST_QUERIES, 2.0 * (double)g.Tk * (double)(g.D + g.Dv));
-    g.block_k = hl__even_block(g.Tk, MOST_KEYS);
-    g.stripe = hl__min(g.tiles.block, STRIPE);
+    size_t keys = PIECE_FLOATS / hl__max(g.D, 1) / HL__KEY_STEP * HL__KEY_STEP;
+    g.block_k = hl__even_block(g.Tk, hl__max(HL__KEY_STEP, hl__min(keys, HL__MAX_KEYS)));
+    size_t rows = hl__max(LEAST_STRIPE, STRIPE_FLOATS / g.block_k / LEAST_STRIPE * LEAST_STRIPE);
+    g.stripe = hl__min(g.tiles.block, rows);
     return g;
 }
 

@@ -11,7 +11,7 @@
 #include "ops/score_mask.h"
 
 #define HL__KEY_STEP 32 /* clipped numbers of keys are multiples of it, or end with the last key */
-#define HL__MAX_KEYS 256
+#define HL__MAX_KEYS 512
 #define HL__KEY_SIZES (2 * HL__MAX_KEYS / HL__KEY_STEP)
 #define HL__PARALLEL 8    /* tiles aimed at, so that small problems fill some workers */
 #define HL__TILE_WORK 1e6 /* operations below which a tile takes several heads: 10 us against 0.2 of scheduling */
