@@ -190,13 +190,16 @@ static hl_status find_value(hl_program *program, const char *call, const hl_tens
     return HL_OK;
 }
 
-static hl_status check_indices(hl_program *program, const hl_tensor *tensor, const int32_t *data) {
+/* data may stand anywhere, as in a file in memory. */
+static hl_status check_indices(hl_program *program, const hl_tensor *tensor, const void *data) {
     size_t n = hl_shape_elements(&tensor->shape);
     for (size_t i = 0; i < n; i++) {
-        if (data[i] >= tensor->index_min && data[i] <= tensor->index_max) continue;
+        int32_t index;
+        memcpy(&index, (const char *)data + i * sizeof index, sizeof index);
+        if (index >= tensor->index_min && index <= tensor->index_max) continue;
         char text[HL_SHAPE_TEXT];
         return fail(program, HL_OUT_OF_RANGE, "'%s' %s: element %zu is %d; '%s' takes %d to %d", tensor->name,
-                    hl_shape_text(&tensor->shape, text, sizeof text), i, (int)data[i], tensor->index_user->name,
+                    hl_shape_text(&tensor->shape, text, sizeof text), i, (int)index, tensor->index_user->name,
                     (int)tensor->index_min, (int)tensor->index_max);
     }
     return HL_OK;

@@ -161,13 +161,15 @@ static hl_status find_exact(hl_state *state, const char *name, size_t bytes, ent
     return HL_OK;
 }
 
-/* Whole numbers in a state are counts, which kernels rely on. */
+/* Whole numbers in a state are counts, which kernels rely on. data may stand anywhere, as in a file in memory. */
 static hl_status check_counts(hl_state *state, const char *name, hl_dtype dtype, const void *data, size_t bytes) {
-    const int32_t *counts = data;
-    for (size_t i = 0; dtype == HL_I32 && i < bytes / sizeof *counts; i++)
-        if (counts[i] < 0)
+    int32_t count;
+    for (size_t i = 0; dtype == HL_I32 && i < bytes / sizeof count; i++) {
+        memcpy(&count, (const char *)data + i * sizeof count, sizeof count);
+        if (count < 0)
             return fail(state, HL_OUT_OF_RANGE, "state tensor '%s': element %zu is %d; counts begin at 0", name, i,
-                        (int)counts[i]);
+                        (int)count);
+    }
     return HL_OK;
 }
 

@@ -203,6 +203,21 @@ START_TEST(IndicesOutOfRangeAreNamedWithTheirConsumer) {
 }
 END_TEST
 
+/* As in a file that was read into memory: the sanitizers see it if more is asked of an address. */
+START_TEST(IndicesMayStandAtAnyAddress) {
+    model m = open_model();
+    char packed[1 + 6 * sizeof(int32_t)];
+    int32_t read[6];
+    memcpy(packed + 1, indices, sizeof indices);
+    kit_write(m.program, m.index, packed + 1, sizeof indices);
+    kit_read(m.program, m.index, packed + 1, sizeof indices);
+    kit_read(m.program, m.index, read, sizeof read);
+    ck_assert_mem_eq(packed + 1, indices, sizeof indices);
+    ck_assert_mem_eq(read, indices, sizeof indices);
+    close_model(&m);
+}
+END_TEST
+
 START_TEST(TheNarrowestConsumerDecidesAboutAnIndex) {
     model m = open_model();
     hl_tensor *few = kit_param(m.graph, "few", HL_SHAPE(3, 4));
@@ -404,8 +419,9 @@ int main(void) {
                      TESTS(InputsOutputsAndStateComeOutAsTheyAre, TensorsThatNoKernelTouchesAreThereAllTheSame,
                            NullArgumentsAreRefused, TensorsOfAnotherGraphAreRefusedByName,
                            WhatTheProgramDoesNotHoldIsNotFound, WrongSizesAreRefusedAndNothingIsWritten,
-                           IndicesOutOfRangeAreNamedWithTheirConsumer, TheNarrowestConsumerDecidesAboutAnIndex,
-                           AScalarThatIsNotFiniteIsReportedByName, AProgramThatRunsIsBusyForEveryoneElse,
-                           AForkedChildIsRefused, AChildForkedDuringARunIsRefusedToo,
-                           ErrorsOfTheGraphAreReportedWithOperatorNodeAndShapes, AnOperatorWithoutGradientIsNamed));
+                           IndicesOutOfRangeAreNamedWithTheirConsumer, IndicesMayStandAtAnyAddress,
+                           TheNarrowestConsumerDecidesAboutAnIndex, AScalarThatIsNotFiniteIsReportedByName,
+                           AProgramThatRunsIsBusyForEveryoneElse, AForkedChildIsRefused,
+                           AChildForkedDuringARunIsRefusedToo, ErrorsOfTheGraphAreReportedWithOperatorNodeAndShapes,
+                           AnOperatorWithoutGradientIsNamed));
 }
