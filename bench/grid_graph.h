@@ -26,7 +26,7 @@ typedef enum grid_work {
 
 typedef struct grid_shape {
     grid_pattern pattern;
-    size_t width, rows; /* at least 1 */
+    size_t width, rows; /* at least 1; up to UINT32_MAX */
 } grid_shape;
 
 typedef struct grid_graph {
@@ -48,6 +48,11 @@ void grid_parents(grid_pattern pattern, size_t n_before, size_t n, size_t tile, 
 /* Of a shape: the first row waits for nothing. */
 size_t grid_tasks(const grid_shape *shape);
 size_t grid_edges(const grid_shape *shape);
+
+#define GRID_MOST_TASKS ((size_t)1 << 22)
+
+/* For the options of a command, whose context is the shape: false with words where it has more than GRID_MOST_TASKS. */
+bool grid_shape_agrees(const void *shape, char *words, size_t size);
 
 /* Makes the program, which must have the shape's tasks and edges (or joins that save some of these). False, with words
  * on stderr, where something fails; *made can be destroyed either way. The runtime is borrowed. */

@@ -102,8 +102,8 @@ static bool measure_wakes(hl_runtime *runtime, idle_figures *figures) {
     alarm_clock clock = {0};
     size_t n = figures->n_wakes;
     double *us = calloc(n, sizeof us[0]), first;
-    bool good = us || bench_complain("wakes", HL_OUT_OF_MEMORY, NULL);
-    good = good && create(runtime, &clock) && wake(&clock, &first); /* that one touches the memory */
+    if (!us) bench_complain("wakes", HL_OUT_OF_MEMORY, NULL);
+    bool good = us && create(runtime, &clock) && wake(&clock, &first); /* that one touches the memory */
     for (size_t i = 0; good && i < n; i++) {
         sleep_ms(APART_MS);
         good = wake(&clock, &us[i]);

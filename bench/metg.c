@@ -168,7 +168,9 @@ int bench_metg(int argc, char **argv) {
                                     "ones is left. Tasks are FMAs alone, and their number is halved from size to size.",
                              .common = &common,
                              .own = own,
-                             .n_own = sizeof own / sizeof own[0]};
+                             .n_own = sizeof own / sizeof own[0],
+                             .agree = grid_shape_agrees,
+                             .context = &bench.shape};
     bench.line = &line;
     if (!bench_options_parse(&line, argc, argv)) return EXIT_FAILURE;
     if (bench.most_rounds > INT32_MAX) bench.most_rounds = INT32_MAX;

@@ -159,7 +159,9 @@ int bench_tasks(int argc, char **argv) {
                                     "costs.",
                              .common = &common,
                              .own = own,
-                             .n_own = sizeof own / sizeof own[0]};
+                             .n_own = sizeof own / sizeof own[0],
+                             .agree = grid_shape_agrees,
+                             .context = &bench.shape};
     bench.line = &line;
     if (!bench_options_parse(&line, argc, argv) || !bench_machine_create(&bench.machine)) return EXIT_FAILURE;
     bool good = measure(&bench) && print(&bench);

@@ -81,6 +81,18 @@ START_TEST(ATreeFansOutAndIn) {
 }
 END_TEST
 
+START_TEST(OnlySoManyTasksAreTaken) {
+    char words[160] = "";
+    ck_assert(grid_shape_agrees(&(grid_shape){GRID_STENCIL, 1 << 12, 1 << 10}, words, sizeof words));
+    ck_assert(grid_shape_agrees(&(grid_shape){GRID_STENCIL, 1, GRID_MOST_TASKS}, words, sizeof words));
+    ck_assert_str_eq(words, "");
+    ck_assert(!grid_shape_agrees(&(grid_shape){GRID_STENCIL, 1 << 12, (1 << 10) + 1}, words, sizeof words));
+    ck_assert_str_eq(words, "1025 steps of 4096 tasks are more than 4194304 tasks");
+    ck_assert(!grid_shape_agrees(&(grid_shape){GRID_TREE, UINT32_MAX, UINT32_MAX}, words, sizeof words));
+    ck_assert(!grid_shape_agrees(&(grid_shape){GRID_STENCIL, 1, UINT32_MAX}, words, sizeof words));
+}
+END_TEST
+
 /* ---- programs: creating one compares its tasks and edges with the pattern's ---- */
 
 static const grid_shape shapes[] = {{GRID_STENCIL, 1, 1},    {GRID_STENCIL, 1, 7},  {GRID_STENCIL, 2, 9},
@@ -157,8 +169,9 @@ START_TEST(TilesDoTheRoundsThatTheyAreGiven) {
 END_TEST
 
 int main(void) {
-    return run_tests("grid_graph", TESTS(ATileReadsItsNeighboursItsParentOrItsChildren, ATreeFansOutAndIn,
-                                         EachTaskRunsOnceBehindItsParents, EmptyGraphsHaveTheSameEdges,
-                                         TasksThatDoNotRunAreFoundOut, TasksThatRunTwiceAreFoundOut,
-                                         TasksThatRunBeforeTheirParentsAreFoundOut, TilesDoTheRoundsThatTheyAreGiven));
+    return run_tests("grid_graph",
+                     TESTS(ATileReadsItsNeighboursItsParentOrItsChildren, ATreeFansOutAndIn, OnlySoManyTasksAreTaken,
+                           EachTaskRunsOnceBehindItsParents, EmptyGraphsHaveTheSameEdges, TasksThatDoNotRunAreFoundOut,
+                           TasksThatRunTwiceAreFoundOut, TasksThatRunBeforeTheirParentsAreFoundOut,
+                           TilesDoTheRoundsThatTheyAreGiven));
 }

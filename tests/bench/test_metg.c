@@ -111,6 +111,7 @@ START_TEST(WordsThatAreWrongAreRefused) {
     check_refused(WORDS("metg", "--pattern", "star"), "--pattern: 'star' is none of stencil, nearest5, tree");
     check_refused(WORDS("metg", "--rounds", "0"), "--rounds: '0' is no whole number");
     check_refused(WORDS("metg", "--steps", "0"), "--steps: '0' is no whole number");
+    check_refused(WORDS("metg", "--steps", "4194304"), "4194304 steps of 64 tasks are more than 4194304 tasks");
     check_refused(WORDS("metg", "--idle"), "unrecognized option '--idle'");
 }
 END_TEST

@@ -117,6 +117,7 @@ START_TEST(WordsThatAreWrongAreRefused) {
     check_refused(WORDS("tasks", "--steps", "-1"), "--steps: '-1' is no whole number");
     check_refused(WORDS("tasks", "--wakes", "0"), "--wakes: '0' is no whole number");
     check_refused(WORDS("tasks", "--pattern", "tree"), "unrecognized option '--pattern'");
+    check_refused(WORDS("tasks", "--width", "4000000000", "--steps", "4000000000"), "are more than 4194304 tasks");
     check_refused(WORDS("tasks", "now"), "Too many arguments");
 }
 END_TEST
