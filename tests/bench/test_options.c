@@ -143,6 +143,6 @@ END_TEST
 int main(void) {
     return run_tests("options", TESTS(DefaultsStayWhereNothingIsSaid, WordsBecomeValues, WhatWasSettledIsDescribed,
                                       AWordWithoutANameIsOneOfTheChoices, WhatIsNoNumberInItsRangeIsRefused,
-                                      UnknownWordsAreRefusedWithThoseThatAreKnown,
+                                      EachPolicyHasItsWord, UnknownWordsAreRefusedWithThoseThatAreKnown,
                                       AFileThatCannotBeWrittenIsRefusedAtOnce, HelpNamesEachDefault));
 }

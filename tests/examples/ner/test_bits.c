@@ -5,7 +5,7 @@
  * policy, and in whatever order workers steal from each other.
  *
  * As a rule the test trains a few steps with a few seeds. HEADLOOM_LONG=1 trains 200 steps with 100 seeds, which takes
- * a quarter of an hour on two cores; HEADLOOM_LONG=2/10 does the second of ten parts of that. */
+ * nine minutes on two cores; HEADLOOM_LONG=2/10 does the second of ten parts of that. */
 #include <stdlib.h>
 #include <string.h>
 
