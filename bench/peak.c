@@ -9,6 +9,7 @@
 #include "bench/bench.h"
 #include "bench/options.h"
 #include "bench/report.h"
+#include "bench/work.h"
 #include "ops/ops.h"
 
 /* The tile that attention and dense are made of. */
@@ -80,14 +81,39 @@ static bool print(const bench_machine *machine, const bench_line *line,
     return good;
 }
 
+/* Prints what a runtime of so many workers finds and decides. */
+static bool describe(size_t workers) {
+    hl_runtime *runtime = NULL;
+    hl_status status = hl_runtime_create(&(hl_runtime_options){.workers = workers}, &runtime);
+    if (status != HL_OK) return bench_complain("runtime", status, NULL);
+    size_t bytes = hl_runtime_describe(runtime, NULL, 0) + 1;
+    char *text = calloc(bytes, 1);
+    if (text) {
+        hl_runtime_describe(runtime, text, bytes);
+        printf("%s\n", text);
+    }
+    free(text);
+    hl_runtime_destroy(runtime);
+    return text || bench_complain("description", HL_OUT_OF_MEMORY, NULL);
+}
+
 int bench_peak(int argc, char **argv) {
     bench_options options = {.repetitions = 20};
+    bool describes = false;
+    const bench_option own = {.name = "describe",
+                              .doc = "first say what a runtime with these threads finds here and decides",
+                              .kind = BENCH_FLAG,
+                              .value = &describes};
     const bench_line line = {
         .doc = "Measures the fp32 peak of one core and of all, as the larger of an FMA loop and a 64 x 64 x 256 block "
                "product, all cores busy at once with one thread a core.",
-        .common = &options};
+        .common = &options,
+        .own = &own,
+        .n_own = 1};
     bench_machine machine;
-    if (!bench_options_parse(&line, argc, argv) || !bench_machine_create(&machine)) return EXIT_FAILURE;
+    if (!bench_options_parse(&line, argc, argv) || (describes && !describe(options.threads)) ||
+        !bench_machine_create(&machine))
+        return EXIT_FAILURE;
     options.threads = bench_machine_threads(&machine, options.threads);
     bench_peak_teams peak;
     bench_measurement measurements[BENCH_N_PEAKS];

@@ -56,7 +56,20 @@ START_TEST(ThePrintedPeaksAreOfOneCoreAndOfAll) {
 }
 END_TEST
 
+START_TEST(TheRuntimeIsDescribedWhereThatIsAskedFor) {
+    bench_run run = run_bench(WORDS("peak", "--repetitions", "1", "--threads", "2", "--describe"));
+    ck_assert_int_eq(run.code, 0);
+    ck_assert_int_eq(strncmp(run.out, "headloom ", 9), 0);
+    ck_assert_ptr_nonnull(strstr(run.out, "\nworkers: 2, as the options ask"));
+    ck_assert_ptr_nonnull(strstr(run.out, "\nfp32 peak of one core: "));
+    free_run(&run);
+    run = run_bench(WORDS("peak", "--repetitions", "1"));
+    ck_assert_ptr_null(strstr(run.out, "workers: "));
+    free_run(&run);
+}
+END_TEST
+
 int main(void) {
     return run_tests("peak", TESTS(TheLargerOneCounts, OneCoreAndAllDoTheSameRoundsEach, TheCommandReportsBothKernels,
-                                   ThePrintedPeaksAreOfOneCoreAndOfAll));
+                                   ThePrintedPeaksAreOfOneCoreAndOfAll, TheRuntimeIsDescribedWhereThatIsAskedFor));
 }

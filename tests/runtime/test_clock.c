@@ -21,7 +21,7 @@
 static bool processor_says_so(void) {
 #if defined(__x86_64__)
     unsigned a = 0, b = 0, c = 0, d = 0;
-    if (__get_cpuid_max(0x80000000u, NULL) < 0x80000007u) return false;
+    if ((unsigned)__get_cpuid_max(0x80000000u, NULL) < 0x80000007u) return false;
     __cpuid(0x80000007u, a, b, c, d);
     return d >> 8 & 1;
 #else

@@ -229,7 +229,7 @@ START_TEST(AnyBufferIsFilledAsFarAsItGoes) {
 END_TEST
 
 int main(void) {
-    return run_tests("describe",
-                     TESTS(EveryFactHasItsLine, TheLimitThatDecidedIsNamed, WhoBindsIsSaid, WhatIsNotThereIsSaid,
-                           LongVariablesAreCut, WithoutMemoryNothingIsKept, AnyBufferIsFilledAsFarAsItGoes));
+    return run_tests("describe", TESTS(EveryFactHasItsLine, TheLimitThatDecidedIsNamed, WhoBindsIsSaid,
+                                       WhatIsNotThereIsSaid, ThreadsThatDidNotComeAreSaid, LongVariablesAreCut,
+                                       WithoutMemoryNothingIsKept, AnyBufferIsFilledAsFarAsItGoes));
 }
