@@ -3,6 +3,7 @@
  * The levels policy: all workers run the tasks of one level, meet, and go on to the next. No edge joins two tasks of
  * one level and joins need nothing done, so edges are not looked at: this is the baseline with a barrier after each
  * operator, and an oracle for the dataflow policy. */
+#include <sched.h>
 #include <stdalign.h>
 #include <stdint.h>
 
@@ -12,6 +13,7 @@
 #include "runtime/wait.h"
 
 #define SPIN_PAUSES 256 /* at a barrier, before sleeping: some microseconds */
+#define YIELDS 4        /* the same where workers outnumber CPUs: see worker.c */
 #define CHUNKS_PER_WORKER \
     8 /* of a level: enough that uneven tasks even out, few enough that the cursor is not fought for */
 
@@ -60,10 +62,12 @@ static void meet(hl__worker *worker, levels_state *state, size_t n_workers, size
         if (hl__atomic_load(levels_sleepers, &state->n_sleeping, seq_cst) > 0) hl__futex_wake_all(&state->epoch);
         return;
     }
-    for (size_t i = 0; i < SPIN_PAUSES; i++) {
+    bool crowded = worker->runtime->topology->crowded;
+    for (size_t i = 0; i < (crowded ? YIELDS : SPIN_PAUSES); i++) {
         /* acquire: pairs with the last one's release. */
         if (hl__atomic_load(levels_spin, &state->epoch, acquire) != epoch) return;
-        hl__pause();
+        if (crowded) sched_yield();
+        else hl__pause();
     }
     /* seq_cst: see above. */
     hl__atomic_fetch_add(levels_doze, &state->n_sleeping, 1, seq_cst);

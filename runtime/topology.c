@@ -168,6 +168,7 @@ hl_status hl__topology_spread(hl__topology *topology, size_t n) {
     hl_status status = HL_OUT_OF_MEMORY;
     if (!sets || !topology->places) goto done;
     hwloc_obj_t machine = hwloc_get_root_obj(topology->hardware);
+    topology->crowded = n > weight_of(topology, machine, false);
     if (deal(topology, machine, n <= weight_of(topology, machine, true), n, sets)) status = HL_OK;
     topology->n_places = n;
     for (size_t i = 0; i < n; i++) topology->places[i].cpus = sets[i];

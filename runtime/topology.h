@@ -27,6 +27,7 @@ typedef struct hl__topology {
     hwloc_nodeset_t *nodes; /* memory of each node with workers: another's where the node has none itself */
     uint32_t *distance;     /* n_nodes x n_nodes; the same node is the least */
     size_t n_nodes;
+    bool crowded; /* more workers than CPUs: known once spread */
 } hl__topology;
 
 /* HL_OUT_OF_MEMORY; HL_SYSTEM where hwloc can't read the machine. */

@@ -13,6 +13,8 @@
  * that finds 0 for that moment would leave others asleep; a run by levels, or the end, would wait for them for ever. */
 #include "runtime/worker.h"
 
+#include <sched.h>
+
 #include "runtime/atomic.h"
 #include "runtime/cancel.h"
 #include "runtime/pool.h"
@@ -22,6 +24,11 @@
  * so that waiting is at most twice as dear as the better choice would have been. */
 #define SPIN_LOOKS 64
 #define SPIN_PAUSES 8
+
+/* Where workers outnumber CPUs, those that spin take time from those that work: between looks they let others run,
+ * which costs less than sleep. 16 workers on 2 CPUs: a training step of nanoGPT goes from 0.76 of the speed of 2 to
+ * 0.98. */
+#define YIELD_LOOKS 16
 
 /* Takes a worker out of the sleepers' books. False where another was faster. */
 static bool claim(hl_runtime *runtime, hl__worker *worker) {
@@ -77,9 +84,12 @@ static void sleep_until_woken(hl__worker *worker) {
 }
 
 static void idle(hl__worker *worker) {
-    for (size_t look = 0; look < SPIN_LOOKS; look++) {
+    bool crowded = worker->runtime->topology->crowded;
+    size_t n_looks = crowded ? YIELD_LOOKS : SPIN_LOOKS, n_pauses = crowded ? 0 : SPIN_PAUSES;
+    for (size_t look = 0; look < n_looks; look++) {
         if (has_reason(worker)) return;
-        for (size_t pause = 0; pause < SPIN_PAUSES; pause++) hl__pause();
+        for (size_t pause = 0; pause < n_pauses; pause++) hl__pause();
+        if (crowded) sched_yield();
     }
     sleep_until_woken(worker);
 }

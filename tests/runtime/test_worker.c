@@ -16,6 +16,18 @@
 #include "tests/support/policies.h"
 #include "tests/support/suite.h"
 
+/* Of the workers, not of the tests' own thread. */
+static pthread_t main_thread;
+static atomic_size_t n_yields;
+
+int __real_sched_yield(void);
+int __wrap_sched_yield(void);
+
+int __wrap_sched_yield(void) {
+    if (!pthread_equal(pthread_self(), main_thread)) atomic_fetch_add(&n_yields, 1);
+    return __real_sched_yield();
+}
+
 static uint32_t pools_parked(const hl_runtime *runtime) {
     uint32_t n = 0;
     for (size_t p = 0; p < runtime->n_pools; p++) n += atomic_load(&runtime->pools[p].n_parked);
@@ -45,6 +57,34 @@ START_TEST(IdleWorkersFallAsleep) {
         }
         dag_destroy(d);
         hl_runtime_destroy(runtime);
+    }
+}
+END_TEST
+
+static void nothing(const void *argument, const uint32_t index[HL__TASK_GRID_RANK], void *scratch) {
+    (void)argument, (void)index, (void)scratch;
+}
+
+/* Whoever waits where workers outnumber CPUs lets others run; elsewhere nobody gives up the CPU that is its own. */
+START_TEST(WorkersYieldWhereTheyOutnumberCpus) {
+    for (size_t p = 0; p < N_POLICIES; p++) {
+        for (size_t n = 1; n <= 4; n++) {
+            fake_system fake;
+            hl_runtime *runtime =
+                kit_runtime(&fake, "pu:2", &(hl_runtime_options){.workers = n, .policy = policies[p].policy});
+            ck_assert_int_eq(runtime->topology->crowded, n > 2);
+            kit_wait_for_sleep(runtime);
+            ck_assert(n <= 2 || atomic_load(&n_yields) >= n);
+            hl__task tasks[8];
+            for (size_t t = 0; t < 8; t++) tasks[t] = (hl__task){.run = nothing, .level = (uint32_t)t / 4};
+            hl__task_graph graph = kit_graph(tasks, 8, NULL, 0);
+            for (size_t round = 0; round < KIT_ROUNDS(50); round++)
+                ck_assert_int_eq(hl__runtime_run(runtime, &graph), HL_OK);
+            hl_runtime_destroy(runtime);
+            hl__task_graph_clear(&graph);
+            ck_assert(n > 2 || atomic_load(&n_yields) == 0);
+            atomic_store(&n_yields, 0);
+        }
     }
 }
 END_TEST
@@ -220,8 +260,10 @@ START_TEST(SleepersAndWakersAlikeCanBeStopped) {
 END_TEST
 
 int main(void) {
-    return run_tests("worker", TESTS(IdleWorkersFallAsleep, AsManyAreWokenAsWereAskedForAndSleep,
-                                     AWorkerThatIsAwakeIsNotWoken, WakingForNothingDoesNoHarm,
-                                     ATaskGetsItsArgumentIndexAndTheWorkersScratch, SignalsGoToTheCallersThreads,
-                                     WhoFallsAsleepIsNotForgotten, SleepersAndWakersAlikeCanBeStopped));
+    main_thread = pthread_self();
+    return run_tests("worker", TESTS(IdleWorkersFallAsleep, WorkersYieldWhereTheyOutnumberCpus,
+                                     AsManyAreWokenAsWereAskedForAndSleep, AWorkerThatIsAwakeIsNotWoken,
+                                     WakingForNothingDoesNoHarm, ATaskGetsItsArgumentIndexAndTheWorkersScratch,
+                                     SignalsGoToTheCallersThreads, WhoFallsAsleepIsNotForgotten,
+                                     SleepersAndWakersAlikeCanBeStopped));
 }
