@@ -42,6 +42,9 @@ report "gives the numbers away" "$(grep -nE -e '-ff[a]st-math|-Of[a]st|-funsafe-
 report "heap memory of the library comes through runtime/memory.h" \
     "$(grep -nE '\b(malloc|calloc|realloc|free|strdup|aligned_alloc|posix_memalign)\(' runtime/*.[ch] ops/*.[ch] \
         graph/*.[ch] nn/*.[ch] | grep -v '^runtime/memory\.c:' || true)"
+report "atomic operations of the runtime go through runtime/atomic.h" \
+    "$(grep -nE '\batomic_(load|store|exchange|compare_exchange|fetch|flag|thread_fence)[a-z_]*\(' runtime/*.[ch] |
+        grep -v '^runtime/atomic\.h:' || true)"
 report "the library never prints, exits or aborts" \
     "$(grep -nE '\b(printf|puts|perror|exit|abort)\(|\bfprintf\((stderr|stdout)' runtime/*.[ch] ops/*.[ch] graph/*.[ch] \
         nn/*.[ch] || true)"

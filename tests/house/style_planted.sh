@@ -35,4 +35,5 @@ plant cmake/planted.cmake "# SPDX-License-Identifier: BSD-3-Clause
 set(flags $fast)"
 plant graph/planted.c "${top}void *planted(void) { return malloc(1); }"
 plant runtime/planted.c "${top}void planted(void) { abort(); }"
+plant runtime/planted.c "${top}int planted(_Atomic int *x) { return atomic_load(x); }"
 exit $failed
