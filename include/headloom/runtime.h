@@ -50,9 +50,9 @@ HL_PUBLIC size_t hl_runtime_nodes(const hl_runtime *runtime); /* NUMA nodes with
 
 /* Says in words, line by line, what was found on the machine when the runtime was made and what was decided: CPUs, NUMA
  * nodes, caches, quotas, the OpenMP variables; how many workers and why, who binds them, the place of each, whom worker
- * 0 steals from; policy, huge pages, trace, kernels. For people: the words may change. Writes at most size bytes, always
- * terminated where size > 0 (text may be NULL where it is 0), and returns the length of the whole, as snprintf does:
- * text holds all of it where that is below size. 0 for NULL. Works in a forked child, too. */
+ * 0 steals from; policy, huge pages, trace, kernels. For people: the words may change. Writes at most size bytes,
+ * always terminated where size > 0 (text may be NULL where it is 0), and returns the length of the whole, as snprintf
+ * does: text holds all of it where that is below size. 0 for NULL. Works in a forked child, too. */
 HL_PUBLIC size_t hl_runtime_describe(const hl_runtime *runtime, char *text, size_t size);
 
 /* Words of the last failure on this runtime in the calling thread's view; "" where there was none. Borrowed, valid
