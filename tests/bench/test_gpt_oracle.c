@@ -31,7 +31,7 @@ static void scatter(const small_gpt *small) {
 
 static const int32_t text[15] = {3, 10, 0, 7, 3, 1, 2, 4, 5, 6, 8, 9, 10, 10, 0};
 
-static void run_program(const small_gpt *small, float *logits) {
+static void run_small(const small_gpt *small, float *logits) {
     write_input(small, small->model.words, text, sizeof text);
     check_ok(hl_program_run(small->program), hl_program_error(small->program));
     check_ok(hl_program_read(small->program, small->model.logits, logits, N_LOGITS * sizeof *logits), "logits");
@@ -48,7 +48,7 @@ START_TEST(AProgramGivesTheSameLogits) {
         scatter(&small);
         float got[N_LOGITS];
         double want[N_LOGITS];
-        run_program(&small, got);
+        run_small(&small, got);
         for (size_t b = 0; b < 3; b++) ask(&small, text + 5 * b, 5, want + b * 5 * 11);
         double error = gpt_worst_error(&tiny[i], got, want, 15);
         ck_assert_msg(error <= 1, "%g of its bound", error);
