@@ -74,7 +74,7 @@ static inline void hl__linear_tile(const hl__linear_plan *plan, const hl__token_
 typedef struct hl__linear_t_plan {
     hl__tokens x, y;
     hl__linear_cut cut;
-    size_t chunk;              /* of a segment of X */
+    size_t chunk;              /* of X: of a segment, or several whole ones */
     size_t rows;               /* tokens of a tile, and between rows of scratch */
     hl__gemm gemm[2][2][2][2]; /* columns full or last, tokens full or last, chunk full or last, first or later */
 } hl__linear_t_plan;
@@ -86,11 +86,24 @@ static inline size_t hl__tile_columns(const hl__column_cut *cut, bool last) {
     return at.end - at.begin;
 }
 
+/* Rows of W are read in long runs: where segments are short, several of them make a chunk. */
+static inline size_t hl__chunk_of_segments(const hl__tokens *x) {
+    if (x->segments == 1 || x->width > HL__LINEAR_CHUNK / 2) return hl__sum_chunk(x->width);
+    size_t n_chunks = hl__ceil_div(x->segments, HL__LINEAR_CHUNK / x->width);
+    return hl__ceil_div(x->segments, n_chunks) * x->width;
+}
+
+/* Columns of the chunk of X that begins at column c. */
+static inline size_t hl__chunk_at(const hl__tokens *x, size_t chunk, size_t c) {
+    size_t end = chunk > x->width ? hl__all_columns(x) : (c / x->width + 1) * x->width;
+    return hl__min(chunk, end - c);
+}
+
 static inline hl_status hl__linear_t_prepare(const hl__tokens *x, const hl__tokens *y, hl__linear_t_plan *plan) {
-    *plan = (hl__linear_t_plan){.x = *x, .y = *y, .cut = hl__cut_linear(y), .chunk = hl__sum_chunk(x->width)};
+    *plan = (hl__linear_t_plan){.x = *x, .y = *y, .cut = hl__cut_linear(y), .chunk = hl__chunk_of_segments(x)};
     const hl__linear_cut *cut = &plan->cut;
     hl__token_block last = hl__token_block_at(y, &cut->tokens, cut->tokens.n - 1);
-    size_t rest = x->width % plan->chunk;
+    size_t rest = (plan->chunk > x->width ? hl__all_columns(x) : x->width) % plan->chunk;
     plan->rows = hl__tile_rows(&cut->tokens);
     for (int i = 0; i < 16; i++) {
         hl__gemm_shape shape = {.m = hl__tile_columns(&cut->columns, i & 8),
@@ -114,18 +127,20 @@ static inline size_t hl__linear_t_scratch(const hl__linear_t_plan *plan) {
 static inline void hl__linear_t_tile(const hl__linear_t_plan *plan, const hl__token_block *at, hl__column_range columns,
                                      float *scratch, const float *x, const float *w, float *y) {
     size_t ld = plan->rows, width = plan->x.width, T = at->n_tokens, n_columns = columns.end - columns.begin;
+    size_t inner = hl__all_columns(&plan->x);
     float *xt = scratch, *yt = xt + plan->chunk * ld;
-    const float *w_tile = w + columns.begin * hl__all_columns(&plan->x);
+    const float *w_tile = w + columns.begin * inner;
     bool last_columns = n_columns != plan->cut.columns.columns, last_rows = at->n_batches * T != ld;
-    for (size_t s = 0; s < plan->x.segments; s++)
-        for (size_t c = 0; c < width; c += plan->chunk) {
-            size_t n = hl__min(plan->chunk, width - c);
+    for (size_t c = 0, n; c < inner; c += n) {
+        n = hl__chunk_at(&plan->x, plan->chunk, c);
+        for (size_t i = 0, some; i < n; i += some) { /* what lies in one segment */
+            some = hl__min(n - i, width - (c + i) % width);
             for (size_t b = 0; b < at->n_batches; b++)
-                hl__transpose_block(x + hl__tokens_offset(&plan->x, at, b, s * width + c), plan->x.row_stride, T, n,
-                                    xt + b * T, ld);
-            hl__gemm_run(&plan->gemm[last_columns][last_rows][n < plan->chunk][s + c > 0], w_tile + s * width + c, xt,
-                         yt);
+                hl__transpose_block(x + hl__tokens_offset(&plan->x, at, b, c + i), plan->x.row_stride, T, some,
+                                    xt + i * ld + b * T, ld);
         }
+        hl__gemm_run(&plan->gemm[last_columns][last_rows][n < plan->chunk][c > 0], w_tile + c, xt, yt);
+    }
     size_t piece = plan->cut.columns.piece;
     for (size_t c = columns.begin; c < columns.end; c += piece)
         for (size_t b = 0; b < at->n_batches; b++)
