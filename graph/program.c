@@ -40,6 +40,7 @@ static hl_status bind_value(hl_program *program, hl__value *value) {
     bool fresh;
     hl_status status = hl__state_bind(program->state, value->name, value->dtype, &value->shape, &value->data, &fresh);
     if (status != HL_OK) return hl__ir_fail(&program->ir, status, "%s", hl_state_error(program->state));
+    value->data = hl__state_settle(program->state, program->runtime, value->name);
     const hl_tensor *tensor = value->tensor;
     if (fresh && tensor->init) tensor->init(value->data, &value->shape, tensor->name, tensor->init_context);
     return HL_OK;

@@ -10,6 +10,9 @@
 
 #include "graph/queue_lock.h"
 #include "runtime/memory.h"
+#include "runtime/run.h"
+
+#define SPREAD_BYTES ((size_t)64 << 10) /* some pages a node, or it is not worth their rounding up */
 
 typedef struct entry {
     char *name;
@@ -17,6 +20,8 @@ typedef struct entry {
     hl_shape shape;
     void *data;
     size_t bytes;
+    bool settled; /* a program has its address */
+    bool spread;  /* it is an arena */
 } entry;
 
 struct hl_state {
@@ -56,9 +61,14 @@ hl_status hl_state_create(hl_state **state) {
     return HL_OK;
 }
 
+static void release_data(entry *e) {
+    if (e->spread) hl__arena_destroy(NULL, e->data, e->bytes);
+    else hl__release(e->data);
+}
+
 static void clear_entry(entry *e) {
     hl__release(e->name);
-    hl__release(e->data);
+    release_data(e);
 }
 
 void hl_state_destroy(hl_state *state) {
@@ -119,6 +129,23 @@ hl_status hl__state_bind(hl_state *state, const char *name, hl_dtype dtype, cons
     }
     *data = e->data;
     return HL_OK;
+}
+
+void *hl__state_settle(hl_state *state, hl_runtime *runtime, const char *name) {
+    entry *e = find(state, name);
+    if (!e->settled && e->bytes >= SPREAD_BYTES && hl_runtime_nodes(runtime) > 1) {
+        /* Pages are placed when they are touched, so what has been touched has to be copied. Costs speed if it fails.
+         */
+        void *spread = hl__arena_create(runtime, e->bytes, HL__NO_NODE);
+        if (spread) {
+            memcpy(spread, e->data, e->bytes);
+            release_data(e);
+            e->data = spread;
+            e->spread = true;
+        }
+    }
+    e->settled = true;
+    return e->data;
 }
 
 size_t hl__state_mark(const hl_state *state) { return state->n_entries; }

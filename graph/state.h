@@ -6,12 +6,19 @@
 
 #include <stdbool.h>
 
+#include "headloom/runtime.h"
 #include "headloom/state.h"
 
-/* Finds a tensor of this type and shape, or enters a zeroed one; *fresh says which. *data stays where it is until the
- * state is destroyed. The caller holds the state for writing. HL_EXISTS: it is there with another type or shape. */
+/* Finds a tensor of this type and shape, or enters a zeroed one; *fresh says which. *data stays where it is until a
+ * program settles the tensor. The caller holds the state for writing. HL_EXISTS: it is there with another type or
+ * shape. */
 hl_status hl__state_bind(hl_state *state, const char *name, hl_dtype dtype, const hl_shape *shape, void **data,
                          bool *fresh);
+
+/* For a program of this runtime: where the tensor's elements are from now on, until the state is destroyed (which may
+ * be after the runtime). Those of a large one are spread over the nodes of the first runtime that asks, since all of
+ * them read it. The caller holds the state for writing. */
+void *hl__state_settle(hl_state *state, hl_runtime *runtime, const char *name);
 
 size_t hl__state_mark(const hl_state *state);
 /* Takes back every tensor entered since the mark. The caller holds the state for writing. */

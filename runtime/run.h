@@ -23,6 +23,7 @@ hl_status hl__runtime_check(const hl_runtime *runtime);
 /* bytes of zeroed, 64-byte aligned memory (huge pages where large). node: bound to that pool's NUMA node;
  * HL__NO_NODE: interleaved over all. NULL where there is no memory. */
 void *hl__arena_create(hl_runtime *runtime, size_t bytes, uint16_t node);
+/* runtime: NULL where it is gone already. */
 void hl__arena_destroy(hl_runtime *runtime, void *memory, size_t bytes);
 
 #endif
