@@ -36,7 +36,7 @@ byte ax, av, ad; /* arguments of the operation under way; 0 between operations *
 
 c_decl {
 #define SWITCH(name, value) name,
-enum { SWITCHES N_SWITCHES, always_relaxed = N_SWITCHES, always_seq_cst };
+enum { SWITCHES N_SWITCHES, always_relaxed = N_SWITCHES, always_seq_cst, always_acq_rel };
 #undef SWITCH
 typedef struct view { unsigned char at[N_VARS], stale[2]; } view; /* a bit of stale: a last write that is not known */
 typedef struct message { unsigned char value; view seen; } message;
@@ -55,7 +55,7 @@ c_state "memory M" "Global"
 
 c_code {
 #define SWITCH(name, value) value,
-static unsigned char order[] = { SWITCHES RELAXED, SEQ_CST };
+static unsigned char order[] = { SWITCHES RELAXED, SEQ_CST, ACQ_REL };
 #undef SWITCH
 #define SWITCH(name, value) #name,
 static const char *const switch_name[] = { SWITCHES 0 };
