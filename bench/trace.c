@@ -65,7 +65,8 @@ typedef struct trace_run {
 
 typedef struct trace_bench {
     const bench_line *line;
-    size_t width, rows, n_cases;
+    grid_shape shape; /* but for the pattern */
+    size_t n_cases;
     bench_machine machine;
     bench_peak_teams peak;
     trace_run run[N_CASES][N_KINDS];
@@ -88,13 +89,15 @@ static double run_warm(void *context) {
 
 static bool add(trace_bench *bench, size_t which, size_t kind, size_t workers) {
     trace_run *run = &bench->run[which][kind];
-    grid_shape shape = {.pattern = cases[which].pattern, .width = bench->width, .rows = bench->rows};
+    grid_shape shape = bench->shape;
+    shape.pattern = cases[which].pattern;
     hl_runtime_options options = {.workers = workers,
                                   .policy = bench->line->common->policy,
                                   .trace_events = kind == TRACE_TRACED ? (WARM_UPS + 1) * grid_tasks(&shape) : 0};
     hl_status status = hl_runtime_create(&options, &run->runtime);
     if (status != HL_OK) return bench_complain("runtime", status, NULL);
-    if (!grid_graph_create(run->runtime, &shape, GRID_EMPTY, &run->graph)) return false;
+    if (!grid_graph_check(run->runtime, &shape) || !grid_graph_create(run->runtime, &shape, GRID_EMPTY, &run->graph))
+        return false;
     if (kind == TRACE_PROFILED && (status = hl_program_profile_start(run->graph.program)) != HL_OK)
         return bench_complain("profile", status, hl_program_error(run->graph.program));
     run->traced = kind == TRACE_TRACED;
@@ -172,16 +175,18 @@ static void destroy(trace_bench *bench) {
 
 int bench_trace(int argc, char **argv) {
     bench_options common = {.repetitions = 20};
-    trace_bench bench = {.width = 64, .rows = 1000};
-    const bench_option own[] = {BENCH_SIZE_OPTION("width", &bench.width, "tasks of a step"),
-                                BENCH_SIZE_OPTION("steps", &bench.rows, "steps, each behind the last"),
+    trace_bench bench = {.shape = {.width = 64, .rows = 1000}};
+    const bench_option own[] = {BENCH_SIZE_OPTION("width", &bench.shape.width, "tasks of a step"),
+                                BENCH_SIZE_OPTION("steps", &bench.shape.rows, "steps, each behind the last"),
                                 BENCH_POLICY_OPTION(&common)};
     const bench_line line = {.doc = "Measures what a trace and a profile cost: graphs of empty tasks are run with and "
                                     "without, in turn, and the difference is shared out among the tasks. In chains "
                                     "each task waits for one of the step before, in a stencil for three.",
                              .common = &common,
                              .own = own,
-                             .n_own = sizeof own / sizeof own[0]};
+                             .n_own = sizeof own / sizeof own[0],
+                             .agree = grid_shape_agrees,
+                             .context = &bench.shape};
     bench.line = &line;
     if (!bench_options_parse(&line, argc, argv) || !bench_machine_create(&bench.machine)) return EXIT_FAILURE;
     bool good = prepare(&bench) && bench_measure(bench.measurements, bench.n, common.repetitions) && print(&bench);

@@ -54,7 +54,12 @@ START_TEST(TheLinesSayWhatWasMeasured) {
 }
 END_TEST
 
+START_TEST(OnlySoManyTasksAreTaken) {
+    check_refused(WORDS("trace", "--width", "4096", "--steps", "1025"), "1025 steps of 4096 tasks are more than");
+}
+END_TEST
+
 int main(void) {
-    return run_tests("trace",
-                     TESTS(ChainsAndStencilsAtOneWorkerAndAtAll, OneWorkerIsMeasuredOnce, TheLinesSayWhatWasMeasured));
+    return run_tests("trace", TESTS(ChainsAndStencilsAtOneWorkerAndAtAll, OneWorkerIsMeasuredOnce,
+                                    TheLinesSayWhatWasMeasured, OnlySoManyTasksAreTaken));
 }
