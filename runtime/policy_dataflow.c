@@ -92,12 +92,14 @@ static bool is_away(const hl__worker *worker, const hl__task *task) {
 /* Hands a task to the workers of its home. */
 static void send_home(hl__worker *worker, const hl__task *task, uint32_t number) {
     hl_runtime *runtime = worker->runtime;
-    hl__inbox *inbox = &runtime->pools[task->home].inbox[task->background];
+    size_t home = task->home;
+    hl__inbox *inbox = &runtime->pools[home].inbox[task->background];
     hl__inbox_put(inbox, number);
+    /* From here on the task is somebody else's: if we have none ourselves, its graph may be gone. */
     /* seq_cst: after the put, as in wake_for. */
     if (hl__atomic_load(home_sleepers, &runtime->n_parked, seq_cst) == 0) return;
-    if (hl__wake_in_pool(runtime, task->home, 1) == 0 && hl__inbox_size(inbox) >= LEAST_REMOTE)
-        hl__wake_anywhere(runtime, task->home, 1);
+    if (hl__wake_in_pool(runtime, home, 1) == 0 && hl__inbox_size(inbox) >= LEAST_REMOTE)
+        hl__wake_anywhere(runtime, home, 1);
 }
 
 /* Puts a task where it waits; gives how many were pushed onto a deque of this worker's. */
