@@ -236,7 +236,7 @@ static inline hl_cost hl__product_cost(const hl_call *call, const hl_tile *tile)
     hl__product_tile at = hl__product_at(plan, tile);
     double rows = (double)(at.tokens.n_batches * at.tokens.n_tokens), K = (double)at.inner.end;
     double N = (double)(at.columns.end - at.columns.begin), added = plan->adds ? rows * N : 0;
-    return (hl_cost){.flops = 2 * rows * K * N + added, .bytes = 4 * (rows * K + K * N + rows * N + added)};
+    return (hl_cost){.flops = 2 * rows * K * N, .bytes = 4 * (rows * K + K * N + rows * N + added)};
 }
 
 #endif
