@@ -124,6 +124,15 @@ static bool takes_share(const backward *b, size_t s, size_t input) {
            writes_left(b, 0, input) == 1;
 }
 
+/* The gradient lies where its share lies, if nothing else can have a view of that: a value of its own, as a step made
+ * it, is known to the walk alone until the sum is complete. */
+static void lay_onto_share(hl__ir *ir, uint32_t gradient, uint32_t share) {
+    const hl__value *below = &ir->values[share];
+    if (below->base != share || below->kind != HL__VALUE_COMPUTED) return;
+    ir->values[gradient].base = share;
+    ir->values[gradient].offset = 0;
+}
+
 /* Gives the sums so far to the step: that of a value that is several inputs of the node, to one of them. */
 static void hand_in_shares(const walk *w, backward *b, size_t s) {
     hl__emission *e = &b->emission;
@@ -132,7 +141,8 @@ static void hand_in_shares(const walk *w, backward *b, size_t s) {
         if (e->d_inputs[i] == HL__NONE || !takes_share(b, s, i)) continue;
         bool given = false;
         for (size_t j = 0; j < i; j++) given |= e->shares[j] != HL__NONE && b->node->inputs[j] == b->node->inputs[i];
-        if (!given) e->shares[i] = w->gradient[b->node->inputs[i]];
+        if (given || (e->shares[i] = w->gradient[b->node->inputs[i]]) == HL__NONE) continue;
+        if (b->steps[s].onto_share) lay_onto_share(w->ir, e->d_inputs[i], e->shares[i]);
     }
 }
 

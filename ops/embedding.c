@@ -61,8 +61,8 @@ static void dtable_kernel(const hl_call *call, const hl_tile *tile) {
     size_t begin = tile->index[0] * rows, end = hl__min(begin + rows, V);
     for (size_t i = 0; i < index->shape.rank; i++) n *= index->shape.extent[i];
     size_t bytes = (end - begin) * D * sizeof(float);
-    if (hl_view_present(share)) memcpy(hl__f32(table) + begin * D, hl__f32(share) + begin * D, bytes);
-    else memset(hl__f32(table) + begin * D, 0, bytes);
+    if (!hl_view_present(share)) memset(hl__f32(table) + begin * D, 0, bytes);
+    else if (share->data != table->data) memcpy(hl__f32(table) + begin * D, hl__f32(share) + begin * D, bytes);
     for (size_t i = 0; i < n; i++) {
         size_t v = (size_t)hl__i32(index)[i];
         if (v < begin || v >= end) continue;
@@ -114,4 +114,5 @@ HL__DEFINE_OPERATOR(embedding) = {
     .n_outputs = 1,
     .infer = infer,
     .forward = {{.pass = &forward, .reads = {HL_IN(0), HL_IN(1)}, .writes = {HL_OUT(0)}}},
-    .backward = {{.pass = &dtable, .reads = {HL_IN(1), HL_DOUT(0), HL_SHARE(0)}, .writes = {HL_DIN(0)}}}};
+    .backward = {
+        {.pass = &dtable, .reads = {HL_IN(1), HL_DOUT(0), HL_SHARE(0)}, .writes = {HL_DIN(0)}, .onto_share = true}}};

@@ -134,6 +134,10 @@ typedef struct hl_step {
     /* Where not NULL and true: writes[0] is no new value but a view into reads[0], and the pass is not run. On entry
      * *view has the data type and shape of writes[0]; fill stride and *offset (elements from source's first). */
     bool (*alias)(const hl_call *call, const hl_view *source, hl_view *view, size_t *offset);
+
+    /* The gradient may lie where the share that the step reads lies: then both operands are the same memory, and the
+     * kernel writes only what it adds to. For steps that add to little of a large tensor. */
+    bool onto_share;
 } hl_step;
 
 /* What a shape rule is given and fills. Fields that it leaves alone are zero. */

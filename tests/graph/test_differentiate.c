@@ -320,6 +320,46 @@ START_TEST(AStepThatTakesSharesMakesTheSum) {
 }
 END_TEST
 
+/* The sums so far of a value that has a buffer to itself; a view's is the next one's business. */
+START_TEST(AGradientMayLieOntoItsShare) {
+    hl_operator onto = pair;
+    onto.backward[0].onto_share = onto.backward[1].onto_share = true;
+    size_t n_sums, n_buffers = 0;
+    ck_assert_float_eq(gradient_of(&onto, false, 0, &n_sums), 2); /* nothing to lie onto */
+    ck_assert_float_eq(gradient_of(&onto, false, 5, &n_sums), 2 + 5);
+    ck_assert_float_eq(gradient_of(&onto, true, 5, &n_sums), 2 + 3 + 5);
+    ck_assert_uint_eq(n_sums, 0);
+
+    hl_graph *g = kit_graph();
+    hl_tensor *x = hl_input(g, "x", HL_F32, HL_SHAPE(2, 3)), *other = hl_input(g, "other", HL_F32, HL_SHAPE(2, 3));
+    hl_tensor *y = hl_apply(g, &onto, (hl_tensor *[]){x, other}, 2, NULL, NULL);
+    hl_tensor *dx = hl_gradient(g, hl_sum(g, hl_add(g, y, hl_scale(g, x, 5)), 0, false), x);
+    hl__ir ir = {0};
+    ck_assert_msg(kit_stages(&ir, g, &dx, 1, KIT_DIFFERENTIATED) == HL_OK, "%s", ir.message);
+    for (size_t v = 0; v < ir.n_values; v++)
+        n_buffers += strcmp(ir.values[v].name, "d.x") == 0 && ir.values[v].base == v;
+    ck_assert_uint_eq(n_buffers, 1);
+    hl__ir_clear(&ir);
+    hl_graph_destroy(g);
+}
+END_TEST
+
+/* The share is a view of the gradient of y, which the other input's step reads, too. */
+START_TEST(AGradientLiesOntoNoView) {
+    hl_operator onto = pair;
+    onto.backward[0].onto_share = onto.backward[1].onto_share = true;
+    hl_graph *g = kit_graph();
+    hl_tensor *x = hl_input(g, "x", HL_F32, HL_SHAPE(2, 3)), *other = hl_input(g, "other", HL_F32, HL_SHAPE(2, 3));
+    hl_tensor *y = hl_apply(g, &onto, (hl_tensor *[]){x, other}, 2, NULL, NULL);
+    hl_tensor *loss = hl_sum(g, hl_add(g, y, x), 0, false);
+    hl_tensor *outputs[] = {hl_gradient(g, loss, x), hl_gradient(g, loss, other), hl_gradient(g, loss, y)};
+    float dx[6], d_other[6], dy[6];
+    run_once(g, x, halves, 6, outputs, 3, (float *[]){dx, d_other, dy});
+    for (size_t i = 0; i < 6; i++) ck_assert(dx[i] == 2 + 1 && d_other[i] == 3 && dy[i] == 1);
+    hl_graph_destroy(g);
+}
+END_TEST
+
 /* The second step of a node takes what the first one made; of two gradients that one step makes, one takes the sum. */
 START_TEST(ANodeThatReadsATensorTwiceAddsBothShares) {
     size_t n_sums;
@@ -435,8 +475,8 @@ int main(void) {
                            SharesOfSeveralReadersAddUp, ATensorThatANodeReadsTwiceGetsBothShares,
                            GradientsFlowBackThroughViews, ALossHasGradientOneWithRespectToItself,
                            WhatTheLossDoesNotDependOnHasGradientZero, SeveralLossesAreKeptApart,
-                           GradientsCanBeComputedWith, AStepThatTakesSharesMakesTheSum,
-                           ANodeThatReadsATensorTwiceAddsBothShares, ViewsAndGradientsOfSeveralStepsTakeNoShares,
-                           AnOperatorWithoutGradientIsRefusedByName, ALossThatDependsOnAGradientIsRefusedByName,
-                           NoStepRunsWhoseGradientNobodyAskedFor));
+                           GradientsCanBeComputedWith, AStepThatTakesSharesMakesTheSum, AGradientMayLieOntoItsShare,
+                           AGradientLiesOntoNoView, ANodeThatReadsATensorTwiceAddsBothShares,
+                           ViewsAndGradientsOfSeveralStepsTakeNoShares, AnOperatorWithoutGradientIsRefusedByName,
+                           ALossThatDependsOnAGradientIsRefusedByName, NoStepRunsWhoseGradientNobodyAskedFor));
 }
