@@ -33,6 +33,7 @@ static extent chosen(void) {
     if (!text) return few;
     extent all = {.seeds = 100, .repeats = 10, .steps = MOST_STEPS, .part = 0, .parts = 1};
     if (sscanf(text, "%zu/%zu", &all.part, &all.parts) == 2) all.part--;
+    else all.part = strcmp(text, "1") == 0 ? 0 : all.parts;
     ck_assert_msg(all.part < all.parts, "HEADLOOM_LONG=%s: neither 1 nor a part such as 2/10", text);
     return all;
 }
