@@ -12,21 +12,13 @@ static void forward_kernel(const hl_call *call, const hl_tile *tile) { hl__binar
 
 /* ---- backward ---- */
 
-static hl__floats da_of(hl__floats d, hl__floats itself, hl__floats other) {
+static hl__floats gradient_of(hl__floats d, hl__floats itself, hl__floats other) {
     (void)itself;
     (void)other;
     return d;
 }
 
-static void da_kernel(const hl_call *call, const hl_tile *tile) { hl__gradient_tile(call, tile, da_of); }
-
-static hl__floats db_of(hl__floats d, hl__floats itself, hl__floats other) {
-    (void)itself;
-    (void)other;
-    return d;
-}
-
-static void db_kernel(const hl_call *call, const hl_tile *tile) { hl__gradient_tile(call, tile, db_of); }
+static void gradient_kernel(const hl_call *call, const hl_tile *tile) { hl__gradient_tile(call, tile, gradient_of); }
 
 /* ---- descriptor ---- */
 
@@ -38,12 +30,12 @@ static const hl_pass forward = {.name = "forward",
 static const hl_pass da = {.name = "da",
                            .grid = hl__gradient_grid,
                            .access = hl__gradient_access,
-                           .kernel = da_kernel,
+                           .kernel = gradient_kernel,
                            .layout = {HL_LAYOUT_ANY, HL_LAYOUT_ANY}};
 static const hl_pass db = {.name = "db",
                            .grid = hl__gradient_grid,
                            .access = hl__gradient_access,
-                           .kernel = db_kernel,
+                           .kernel = gradient_kernel,
                            .layout = {HL_LAYOUT_ANY, HL_LAYOUT_ANY}};
 static const hl_pass combine = {
     .name = "combine", .grid = hl__combine_grid, .access = hl__combine_access, .kernel = hl__combine_kernel};
