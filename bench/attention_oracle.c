@@ -14,9 +14,10 @@ static double dropout_factor(const attention_shape *shape, size_t plane, size_t 
     philox4x32_ctr_t node = {{ATTENTION_NODE, 0, 0, 0}};
     philox4x32_ctr_t mixed = philox4x32(node, seed);
     philox4x32_key_t key = {{mixed.v[0], mixed.v[1]}};
-    philox4x32_ctr_t counter = {{(uint32_t)(j / 4), (uint32_t)i, (uint32_t)plane, 0}};
-    double word = philox4x32(counter, key).v[j % 4], rate = (double)(float)shape->dropout;
-    return word >= floor(rate * 0x1p32) ? 1 / (1 - rate) : 0;
+    philox4x32_ctr_t counter = {{(uint32_t)(j / 32 * 4 + j % 4), (uint32_t)i, (uint32_t)plane, 0}};
+    uint32_t word = philox4x32(counter, key).v[j / 4 % 4], half = j / 16 % 2 ? word >> 16 : word & 0xffff;
+    double zeroes = floor((double)(float)shape->dropout * 0x1p16);
+    return half >= zeroes ? 0x1p16 / (0x1p16 - zeroes) : 0;
 }
 
 bool attention_oracle_row(const bench_subject *subject, double *const part[], size_t row, double *o,

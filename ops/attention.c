@@ -172,18 +172,21 @@ typedef struct share {
     hl__dropout dropout;
     bool drops;
     size_t b, h, i0, i1, last;
-    float *q, *kt, *s;     /* scaled queries [rows][D], keys [D][block_k], scores [stripe][block_k] */
-    float *m, *l, *factor; /* of each row; of one row */
+    float *q, *kt, *s; /* scaled queries [rows][D], keys [D][block_k], scores [stripe][block_k] */
+    float *m, *l;      /* of each row */
+    uint32_t *words;   /* of one row's dropout */
 } share;
 
 static size_t forward_floats(const geometry *g, share *at, float *base) {
     size_t rows = hl__round_up(g->tiles.block, HL__LANES), used = 0;
-    size_t sizes[] = {rows * g->D, g->D * g->block_k, g->stripe * g->block_k, rows, rows, hl__round_up(g->block_k, 64)};
-    float **parts[] = {&at->q, &at->kt, &at->s, &at->m, &at->l, &at->factor};
+    size_t sizes[] = {
+        rows * g->D, g->D * g->block_k, g->stripe * g->block_k, rows, rows, hl__dropout_row_words(g->block_k)};
+    float *words, **parts[] = {&at->q, &at->kt, &at->s, &at->m, &at->l, &words};
     for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
         *parts[i] = base ? base + used : NULL;
         used += hl__round_up(sizes[i], HL__LANES);
     }
+    at->words = (uint32_t *)words;
     return used;
 }
 
@@ -213,13 +216,14 @@ static float row_max(const float *s_i, size_t n) {
     return hl__max_lanes(most);
 }
 
-/* s_i becomes 2^(s_i - shift - 1/2), without what is dropped; returns the sum with it. */
-static float row_exp(float *s_i, size_t n, float shift, const float *factor) {
+/* s_i becomes 2^(s_i - shift - 1/2), without what is dropped; returns the sum with it. words may be NULL. */
+static float row_exp(float *s_i, size_t n, float shift, const hl__dropout *dropout, const uint32_t *words) {
     hl__floats sum = hl__splat(0), by = hl__splat(shift);
     for (size_t j = 0; j < n; j += HL__LANES) {
         hl__floats p = hl__exp2_half(hl__load(s_i + j) - by);
         sum += p;
-        hl__store(s_i + j, factor ? p * hl__load(factor + j) : p);
+        if (words) p *= hl__dropout_factors(dropout, hl__dropout_words(words, j), hl__dropout_upper(j));
+        hl__store(s_i + j, p);
     }
     return hl__sum_lanes(sum);
 }
@@ -247,8 +251,8 @@ static void soften(const share *at, const stripe *part) {
         for (size_t r = 0; r < some; r++) {
             float *s_i = s + r * g->block_k, *o_i;
             if (at->drops)
-                hl__dropout_row(&at->dropout, (uint32_t)(at->b * g->H + at->h), at->i0 + r0 + r, j0, n, at->factor);
-            float sum = row_exp(s_i, n, shift[r], at->drops ? at->factor : NULL);
+                hl__dropout_row(&at->dropout, (uint32_t)(at->b * g->H + at->h), at->i0 + r0 + r, j0, n, at->words);
+            float sum = row_exp(s_i, n, shift[r], &at->dropout, at->drops ? at->words : NULL);
             at->l[r0 + r] = at->l[r0 + r] * fade[r] + sum;
             if (part->first || fade[r] == 1) continue;
             o_i = hl__head_row(&at->call->operand[O], at->b, at->h, at->i0 + r0 + r);

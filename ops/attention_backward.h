@@ -198,19 +198,21 @@ typedef struct square_work {
     bool drops;
     float *qt, *dot;              /* transposed queries and dO, [D][block] */
     float *st, *dpt, *ds, *biast; /* [block][block]; ds: the transpose of what dpt becomes, where dbias needs it */
-    float *l, *d, *factor;        /* 1/2 - L / ln 2 [block], D [block], [4][block] */
+    float *l, *d;                 /* 1/2 - L / ln 2 [block], D [block] */
+    uint32_t *words;              /* of 32 keys' dropout, [16][block] */
 } square_work;
 
 static size_t square_floats(const hl_call *call, const squares *g, square_work *work, float *base) {
     size_t S = g->block, used = 0, bias = hl_view_present(&call->operand[SBIAS]) ? S * S : 0;
     size_t ds = hl_view_present(&call->operand[SDBIAS]) ? S * S : 0;
-    size_t sizes[] = {g->D * S, g->Dv * S, S * S, S * S, ds, bias, S, S, 4 * S};
-    float **parts[] = {&work->qt,    &work->dot, &work->st, &work->dpt,   &work->ds,
-                       &work->biast, &work->l,   &work->d,  &work->factor};
+    size_t sizes[] = {g->D * S, g->Dv * S, S * S, S * S, ds, bias, S, S, HL__DROPOUT_WORDS * S};
+    float *words,
+        **parts[] = {&work->qt, &work->dot, &work->st, &work->dpt, &work->ds, &work->biast, &work->l, &work->d, &words};
     for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
         *parts[i] = base ? base + used : NULL;
         used += hl__round_up(sizes[i], HL__LANES);
     }
+    work->words = (uint32_t *)words;
     return used;
 }
 
@@ -258,20 +260,20 @@ static void load_bias(const square_work *w, size_t nq, size_t nk) {
         for (size_t i = 0; i < hl__round_up(nq, HL__LANES); i++) w->biast[j * S + i] = first[j];
 }
 
-/* st_j becomes the dropped weights, dpt_j (where not NULL) becomes by * dSt_j. bias_j and factor_j may be NULL. scale
- * is in units of ln 2. */
+/* st_j becomes the dropped weights, dpt_j (where not NULL) becomes by * dSt_j. bias_j and words may be NULL; the upper
+ * halves of the words decide, or the lower ones. scale is in units of ln 2. */
 static void weigh_row(const square_work *w, size_t n, float *st_j, float *dpt_j, const float *bias_j,
-                      const float *factor_j, float scale, float by) {
+                      const uint32_t *words, bool upper, float scale, float by) {
     hl__floats scales = hl__splat(scale), bys = hl__splat(by);
     for (size_t i = 0; i < n; i += HL__LANES) {
         hl__floats shift = hl__load(w->l + i);
         if (bias_j) shift = hl__fma(hl__load(bias_j + i), hl__splat(HL__LOG2_E), shift);
         hl__floats p = hl__exp2_half(hl__fma(hl__load(st_j + i), scales, shift));
-        hl__floats factor = factor_j ? hl__load(factor_j + i) : hl__splat(1);
-        hl__store(st_j + i, factor_j ? p * factor : p);
+        hl__floats factors = words ? hl__dropout_factors(&w->dropout, words + i, upper) : hl__splat(1);
+        hl__store(st_j + i, words ? p * factors : p);
         if (!dpt_j) continue;
         hl__floats dp = hl__load(dpt_j + i);
-        if (factor_j) dp *= factor;
+        if (words) dp *= factors;
         hl__store(dpt_j + i, p * (dp - hl__load(w->d + i)) * bys);
     }
 }
@@ -283,11 +285,11 @@ static void weigh_rows(const square_work *w, size_t nq, size_t nk, bool needs_ds
     bool biased = hl_view_present(&w->call->operand[SBIAS]);
     for (size_t j = 0; j < nk; j++) {
         float *st_j = w->st + j * g->block, *dpt_j = w->dpt + j * g->block;
-        if (w->drops && j % 4 == 0)
-            hl__dropout_columns(&w->dropout, (uint32_t)(at->b * g->H + w->h), at->i0, nq, at->keys.begin + j, w->factor,
+        if (w->drops && j % HL__DROPOUT_COLUMNS == 0)
+            hl__dropout_columns(&w->dropout, (uint32_t)(at->b * g->H + w->h), at->i0, nq, at->keys.begin + j, w->words,
                                 g->block);
         weigh_row(w, nq, st_j, needs_ds ? dpt_j : NULL, biased ? w->biast + j * g->block : NULL,
-                  w->drops ? w->factor + j % 4 * g->block : NULL, scale, by);
+                  w->drops ? w->words + j % HL__DROPOUT_WORDS * g->block : NULL, hl__dropout_upper(j), scale, by);
         if (sees_all) continue;
         hl__range seen = hl__queries_seeing(&w->sight, at->keys.begin + j);
         size_t begin = hl__min(hl__max(seen.begin, at->i0), at->i1) - at->i0;

@@ -33,7 +33,9 @@ static void rows_access(const hl_call *call, const hl_tile *tile, hl_box *boxes)
 
 static size_t row_length(const hl_view *x) { return x->shape.rank ? x->shape.extent[x->shape.rank - 1] : 1; }
 
-static size_t mask_scratch(const hl_call *call) { return row_length(&call->operand[X]) * sizeof(float); }
+static size_t mask_scratch(const hl_call *call) {
+    return hl__dropout_row_words(row_length(&call->operand[X])) * sizeof(uint32_t);
+}
 
 static uint32_t plane_of(const hl_shape *shape, const size_t index[HL_MAX_RANK]) {
     size_t plane = 0;
@@ -47,13 +49,17 @@ static void mask_kernel(const hl_call *call, const hl_tile *tile) {
     hl__cut cut = hl__cut_rows(shape, 1);
     hl_box box = hl__cut_box(&cut, shape, tile->index[0]);
     hl__dropout dropout = hl__dropout_of(call->options, call->node_id, hl_view_present(step) ? *hl__i32(step) : 0);
-    float *factor = tile->scratch;
+    uint32_t *words = tile->scratch;
     size_t index[HL_MAX_RANK] = {0}, n = row_length(x);
     for (bool started = false; hl__next_row(&box, shape->rank, index, &started);) {
         const float *x_i = hl__f32(x) + hl__offset(x, index);
         float *y_i = hl__f32(y) + hl__offset(y, index);
-        hl__dropout_row(&dropout, plane_of(shape, index), shape->rank >= 2 ? index[shape->rank - 2] : 0, 0, n, factor);
-        for (size_t j = 0; j < n; j++) y_i[j] = factor[j] * x_i[j];
+        hl__dropout_row(&dropout, plane_of(shape, index), shape->rank >= 2 ? index[shape->rank - 2] : 0, 0, n, words);
+        for (size_t j = 0; j < n; j += HL__LANES) {
+            size_t some = hl__min(HL__LANES, n - j);
+            hl__floats factors = hl__dropout_factors(&dropout, hl__dropout_words(words, j), hl__dropout_upper(j));
+            hl__store_some(y_i + j, factors * hl__load_some(x_i + j, some, 0), some);
+        }
     }
 }
 

@@ -27,6 +27,7 @@
 typedef float hl__floats __attribute__((vector_size(4 * HL__LANES)));
 typedef int32_t hl__ints __attribute__((vector_size(4 * HL__LANES))); /* also masks: each lane all ones or zero */
 typedef uint32_t hl__bits __attribute__((vector_size(4 * HL__LANES)));
+typedef uint64_t hl__wides __attribute__((vector_size(4 * HL__LANES)));
 
 /* ---- memory ---- */
 
@@ -111,6 +112,17 @@ static inline hl__floats hl__smaller(hl__floats a, hl__floats b) {
     return (hl__floats)_mm256_min_ps((__m256)a, (__m256)b);
 #else
     return hl__select(a < b, a, b);
+#endif
+}
+
+/* Products of the lower halves of the lanes, whole. */
+static inline hl__wides hl__multiply_lower(hl__wides a, hl__wides b) {
+#if defined(__AVX512F__)
+    return (hl__wides)_mm512_mul_epu32((__m512i)a, (__m512i)b);
+#elif defined(__AVX2__)
+    return (hl__wides)_mm256_mul_epu32((__m256i)a, (__m256i)b);
+#else
+    return (a & UINT32_MAX) * (b & UINT32_MAX);
 #endif
 }
 

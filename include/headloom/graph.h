@@ -114,9 +114,10 @@ HL_PUBLIC hl_tensor *hl_embedding(hl_graph *graph, hl_tensor *table, hl_tensor *
 /* Over the last axis (Ba, Kiros and Hinton 2016): gain [C], bias [C] or NULL; epsilon 0: 1e-5. */
 HL_PUBLIC hl_tensor *hl_layer_norm(hl_graph *graph, hl_tensor *x, hl_tensor *gain, hl_tensor *bias, float epsilon);
 
-/* Zeroes elements with probability rate and scales the others by 1 / (1 - rate). Word j mod 4 of
- * Philox4x32-10(counter {j/4, row, outer, step}, key {seed, node}): the same for any worker count, a fresh mask each
- * training step. rate 0: x itself. HL_OUT_OF_RANGE: rate not in [0, 1). */
+/* Zeroes elements with probability rate, taken down to a multiple of 2^-16, and scales the others by 1 / (1 - rate).
+ * Element (outer, row, j) is decided by word j / 4 mod 4 of Philox4x32-10(counter {4 (j / 32) + j mod 4, row, outer,
+ * step}, key {seed, node}), its lower half where j / 16 is even, else its upper half: the same for any worker count, a
+ * fresh mask each training step. rate 0: x itself. HL_OUT_OF_RANGE: rate not in [0, 1). */
 HL_PUBLIC hl_tensor *hl_dropout(hl_graph *graph, hl_tensor *x, float rate, uint64_t seed);
 
 HL_PUBLIC hl_tensor *hl_gelu(hl_graph *graph, hl_tensor *x); /* tanh form */

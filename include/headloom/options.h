@@ -39,7 +39,7 @@ typedef struct hl_score_config {
 } hl_score_config;
 
 typedef struct hl_dropout_config {
-    float rate;    /* probability of a zero, in [0, 1) */
+    float rate;    /* probability of a zero, in [0, 1), taken down to a multiple of 2^-16 */
     uint64_t seed; /* key of the random numbers, together with the node's id */
 } hl_dropout_config;
 

@@ -48,13 +48,25 @@ END_TEST
 
 START_TEST(ColumnsHoldTheWordsOfRows) {
     hl__dropout mask = hl__dropout_of(&(hl_dropout_config){.rate = 0.4f, .seed = 99}, 3, 8);
-    float row[70], columns[4][48];
-    for (size_t j = 0; j < 64; j += 4) {
-        hl__dropout_columns(&mask, 5, 10, 37, j, columns[0], 48);
+    uint32_t row[256], columns[16][48];
+    ck_assert_uint_le(hl__dropout_row_words(96), sizeof row / sizeof *row);
+    for (size_t j = 0; j < 96; j += 32) {
+        hl__dropout_columns(&mask, 5, 10, 37, 64 + j, columns[0], 48);
         for (size_t i = 0; i < 37; i++) {
-            hl__dropout_row(&mask, 5, 10 + i, 0, 70, row);
-            for (size_t w = 0; w < 4; w++) ck_assert_float_eq(columns[w][i], row[j + w]);
+            hl__dropout_row(&mask, 5, 10 + i, 64, 96, row);
+            for (size_t w = 0; w < 16; w++) ck_assert_uint_eq(columns[w][i], row[j / 2 + w]);
         }
+    }
+}
+END_TEST
+
+START_TEST(ARateIsTakenDownToAMultipleOfTwoToTheMinus16) {
+    float rates[] = {0, 0.1f, 0.5f, 0x1p-17f, 0x1.fffffep-1f};
+    uint32_t zeroes[] = {0, 6553, 32768, 0, 65535};
+    for (size_t i = 0; i < 5; i++) {
+        hl__dropout mask = hl__dropout_of(&(hl_dropout_config){.rate = rates[i]}, 0, 0);
+        ck_assert_uint_eq(mask.threshold, zeroes[i] << 16);
+        ck_assert_float_eq(mask.scale, 65536.0f / (65536.0f - (float)zeroes[i]));
     }
 }
 END_TEST
@@ -62,18 +74,26 @@ END_TEST
 /* The number of zeroes among n = 65,536 independent ones has a standard deviation of sqrt(n r (1 - r)) = 111 for
  * r = 0.25; masks that agree by chance do so at r^2 + (1 - r)^2 = 0.625 of n, deviation 124. Six of them is one in
  * 10^9; the words are fixed, so the test passes always or never. */
+static void whole_row(const hl__dropout *mask, float factors[static 65536]) {
+    static uint32_t words[32768];
+    ck_assert_uint_eq(hl__dropout_row_words(65536), 32768);
+    hl__dropout_row(mask, 0, 0, 0, 65536, words);
+    for (size_t j = 0; j < 65536; j += HL__LANES)
+        hl__store(factors + j, hl__dropout_factors(mask, hl__dropout_words(words, j), hl__dropout_upper(j)));
+}
+
 START_TEST(RateStepNodeAndSeedCount) {
     static float base[65536], other[65536];
     const hl_dropout_config config = {.rate = 0.25f, .seed = 1}, next_seed = {.rate = 0.25f, .seed = 2};
     hl__dropout masks[] = {hl__dropout_of(&config, 1, 1), hl__dropout_of(&config, 1, 2), hl__dropout_of(&config, 2, 1),
                            hl__dropout_of(&next_seed, 1, 1)};
-    hl__dropout_row(&masks[0], 0, 0, 0, 65536, base);
+    whole_row(&masks[0], base);
     size_t zeroes = 0;
     for (size_t j = 0; j < 65536; j++) zeroes += base[j] == 0;
     ck_assert_double_le(fabs((double)zeroes - 0.25 * 65536), 6 * 111);
     for (size_t m = 1; m < 4; m++) {
         size_t same = 0;
-        hl__dropout_row(&masks[m], 0, 0, 0, 65536, other);
+        whole_row(&masks[m], other);
         for (size_t j = 0; j < 65536; j++) same += base[j] == other[j];
         ck_assert_double_le(fabs((double)same - 0.625 * 65536), 6 * 124);
     }
@@ -102,6 +122,7 @@ START_TEST(RatesAndStepsThatAreNoneAreRefused) {
 END_TEST
 
 int main(void) {
-    return run_tests("dropout", TESTS(WordsOfPhiloxDecide, ColumnsHoldTheWordsOfRows, RateStepNodeAndSeedCount,
-                                      RatesAndStepsThatAreNoneAreRefused));
+    return run_tests("dropout",
+                     TESTS(WordsOfPhiloxDecide, ColumnsHoldTheWordsOfRows, ARateIsTakenDownToAMultipleOfTwoToTheMinus16,
+                           RateStepNodeAndSeedCount, RatesAndStepsThatAreNoneAreRefused));
 }

@@ -75,12 +75,12 @@ void oracle_softmax(const double *s, size_t rows, size_t n, double *p, double *l
 double oracle_dropout(const hl_dropout_config *config, uint32_t node_id, int32_t step, size_t plane, size_t i,
                       size_t j) {
     philox4x32_key_t seed = {{(uint32_t)config->seed, (uint32_t)(config->seed >> 32)}};
-    philox4x32_ctr_t node = {{node_id, 0, 0, 0}}, counter = {{(uint32_t)(j / 4), (uint32_t)i, (uint32_t)plane, 0}};
-    philox4x32_ctr_t mixed = philox4x32(node, seed);
+    philox4x32_ctr_t node = {{node_id, 0, 0, 0}}, mixed = philox4x32(node, seed);
     philox4x32_key_t key = {{mixed.v[0], mixed.v[1]}};
-    counter.v[3] = (uint32_t)step;
-    double word = philox4x32(counter, key).v[j % 4];
-    return word >= floor((double)config->rate * 0x1p32) ? 1 / (1 - (double)config->rate) : 0;
+    philox4x32_ctr_t counter = {{(uint32_t)(j / 32 * 4 + j % 4), (uint32_t)i, (uint32_t)plane, (uint32_t)step}};
+    uint32_t word = philox4x32(counter, key).v[j / 4 % 4], half = j / 16 % 2 ? word >> 16 : word & 0xffff;
+    double zeroes = floor((double)config->rate * 65536);
+    return half >= zeroes ? 65536 / (65536 - zeroes) : 0;
 }
 
 size_t oracle_size(const op_case *c, size_t input) { return hl_shape_elements(&c->inputs[input].shape); }
