@@ -34,7 +34,7 @@ static void *generate(const hl__gemm_shape *s) {
     libxsmm_blasint lda = (libxsmm_blasint)s->ldb, ldb = (libxsmm_blasint)s->lda, ldc = (libxsmm_blasint)s->ldc;
     const float alpha = 1, beta = s->accumulate ? 1 : 0;
     const int flags = s->transpose_a ? LIBXSMM_GEMM_FLAG_TRANS_B : LIBXSMM_GEMM_FLAG_NONE;
-    const int prefetch = LIBXSMM_GEMM_PREFETCH_NONE;
+    const int prefetch = s->fetch ? LIBXSMM_GEMM_PREFETCH_AL2 : LIBXSMM_GEMM_PREFETCH_NONE; /* its A is our B */
     libxsmm_smmfunction kernel =
         libxsmm_smmdispatch((libxsmm_blasint)s->n, (libxsmm_blasint)s->m, (libxsmm_blasint)s->k, &lda, &ldb, &ldc,
                             &alpha, &beta, &flags, &prefetch);
@@ -54,10 +54,11 @@ static hl_status prepare_generated(const hl__gemm_shape *shape, hl__gemm *gemm) 
  * caller's) then ran at a quarter of its speed, 6.8 instead of 30 GFLOP/s in the portable kernel. */
 __attribute__((target("avx"))) static void clear_upper_halves(void) { __builtin_ia32_vzeroupper(); }
 
-static void run_generated(const hl__gemm *gemm, const float *a, const float *b, float *c) {
+static void run_generated(const hl__gemm *gemm, const float *a, const float *b, float *c, const float *next_b) {
     libxsmm_smmfunction kernel;
     memcpy(&kernel, &gemm->generated, sizeof kernel);
-    kernel(b, a, c);
+    if (gemm->shape.fetch) kernel(b, a, c, next_b, a, c);
+    else kernel(b, a, c);
     if (hl__isa_chosen() != HL__ISA_BASELINE) clear_upper_halves();
 }
 
@@ -69,7 +70,8 @@ static hl_status prepare_generated(const hl__gemm_shape *shape, hl__gemm *gemm) 
     return HL_OK;
 }
 
-static void run_generated(const hl__gemm *gemm, const float *a, const float *b, float *c) {
+static void run_generated(const hl__gemm *gemm, const float *a, const float *b, float *c, const float *next_b) {
+    (void)next_b;
     gemm->portable(&gemm->shape, a, b, c);
 }
 
@@ -82,7 +84,11 @@ hl_status hl__gemm_prepare(const hl__gemm_shape *shape, hl__gemm *gemm) {
 }
 
 void hl__gemm_run(const hl__gemm *gemm, const float *a, const float *b, float *c) {
-    if (gemm->generated) run_generated(gemm, a, b, c);
+    hl__gemm_run_fetching(gemm, a, b, c, b);
+}
+
+void hl__gemm_run_fetching(const hl__gemm *gemm, const float *a, const float *b, float *c, const float *next_b) {
+    if (gemm->generated) run_generated(gemm, a, b, c, next_b);
     else gemm->portable(&gemm->shape, a, b, c);
 }
 

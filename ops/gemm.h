@@ -18,6 +18,7 @@ typedef struct hl__gemm_shape {
     size_t lda, ldb, ldc;
     bool transpose_a;
     bool accumulate; /* C += A B */
+    bool fetch;      /* another B, as large, is to be brought into the second-level cache meanwhile */
 } hl__gemm_shape;
 
 /* A prepared product: plain data, kept in a pass's plan. */
@@ -34,6 +35,10 @@ hl_status hl__gemm_prepare(const hl__gemm_shape *shape, hl__gemm *gemm);
 
 /* Runs it. c must not overlap a or b. Thread-safe. */
 void hl__gemm_run(const hl__gemm *gemm, const float *a, const float *b, float *c);
+
+/* The same for a shape that fetches: next_b is the B of the product behind this one, or b where there is none. It is
+ * not read, so what lies behind its end may be missing. A wish, which the portable kernel does not grant. */
+void hl__gemm_run_fetching(const hl__gemm *gemm, const float *a, const float *b, float *c, const float *next_b);
 
 /* The name of what stands behind the seam: "libxsmm" or "portable". */
 const char *hl__gemm_kind(void);

@@ -19,7 +19,8 @@
 #define HL__LINEAR_MOST_ROWS 128
 #define HL__LINEAR_WIDE_TILES 16 /* tiles are made wider while there are so many, */
 #define HL__LINEAR_TALL_TILES 64 /* and then taller while there are so many */
-#define HL__LINEAR_CHUNK 384     /* of a sum: 384 x 256 weights are 384 KiB */
+#define HL__LINEAR_CHUNK 384     /* of a sum */
+#define HL__LINEAR_BLOCK 49152   /* weights, 192 KiB: in the second-level cache there is one at work and the next */
 
 /* A token tensor: element (o, b, t, s, j) is at ((o * batches + b) * batch_stride + s * segment_stride + t * row_stride
  * + j; o counts the axes before the last three. */
@@ -212,9 +213,10 @@ static inline hl__linear_cut hl__cut_linear(const hl__tokens *y) {
 /* Most tokens of a tile. */
 static inline size_t hl__tile_rows(const hl__token_cut *cut) { return cut->group * cut->block; }
 
-/* Even chunks of a sum over `n`, whole cache lines but for the last. */
-static inline size_t hl__sum_chunk(size_t n) {
-    return hl__min(n, hl__ceil_div(hl__ceil_div(n, hl__ceil_div(n, HL__LINEAR_CHUNK)), 16) * 16);
+/* Even chunks of a sum over `n`, at most `most` and whole cache lines but for the last. */
+static inline size_t hl__sum_chunk(size_t n, size_t most) {
+    most = hl__min(most, HL__LINEAR_CHUNK);
+    return hl__min(n, hl__ceil_div(hl__ceil_div(n, hl__ceil_div(n, most)), 16) * 16);
 }
 
 #endif

@@ -27,9 +27,9 @@ typedef struct hl__linear_plan {
 } hl__linear_plan;
 
 static inline hl_status hl__linear_prepare(const hl__tokens *x, const hl__tokens *y, hl__linear_plan *plan) {
-    *plan = (hl__linear_plan){.x = *x, .y = *y, .cut = hl__cut_linear(y), .chunk = hl__sum_chunk(x->width)};
-    plan->merge = hl__tokens_merge(x, y);
+    *plan = (hl__linear_plan){.x = *x, .y = *y, .cut = hl__cut_linear(y), .merge = hl__tokens_merge(x, y)};
     const hl__linear_cut *cut = &plan->cut;
+    plan->chunk = hl__sum_chunk(x->width, HL__LINEAR_BLOCK / cut->columns.columns);
     hl__token_block first = hl__token_block_at(x, &cut->tokens, 0),
                     last = hl__token_block_at(x, &cut->tokens, cut->tokens.n - 1);
     size_t rest = x->width % plan->chunk;
@@ -40,33 +40,34 @@ static inline hl_status hl__linear_prepare(const hl__tokens *x, const hl__tokens
                                 .lda = x->row_stride,
                                 .ldb = hl__all_columns(y),
                                 .ldc = y->row_stride,
-                                .accumulate = i & 1};
+                                .accumulate = i & 1,
+                                .fetch = true};
         hl_status status = hl__gemm_prepare(&shape, &plan->gemm[i >> 3 & 1][i >> 2 & 1][i >> 1 & 1][i & 1]);
         if (status != HL_OK) return status;
     }
     return HL_OK;
 }
 
-/* One piece of a tile's product: columns n .. of sequence `batch` of the block, or of all of it where they merge. */
-static inline void hl__linear_piece(const hl__linear_plan *plan, const hl__token_block *at, size_t batch, size_t n,
-                                    size_t n_columns, const float *x, const float *w, float *y) {
-    size_t N = hl__all_columns(&plan->y), width = plan->x.width;
-    bool last_rows = hl__block_rows(at, plan->merge) != plan->gemm[0][0][0][0].shape.m;
-    bool last_piece = n_columns != plan->cut.columns.piece;
-    for (size_t s = 0; s < plan->x.segments; s++)
-        for (size_t k = 0; k < width; k += plan->chunk)
-            hl__gemm_run(&plan->gemm[last_rows][last_piece][width - k < plan->chunk][s + k > 0],
-                         x + hl__tokens_offset(&plan->x, at, batch, s * width + k), w + (s * width + k) * N + n,
-                         y + hl__tokens_offset(&plan->y, at, batch, n));
-}
-
-/* The tile's product; the caller adds bias and activation behind it. */
+/* The tile's product; the caller adds bias and activation behind it. Weights come from memory a block at a time, each
+ * while the product with the one before it runs. */
 static inline void hl__linear_tile(const hl__linear_plan *plan, const hl__token_block *at, hl__column_range columns,
                                    const float *x, const float *w, float *y) {
-    size_t n_batches = plan->merge ? 1 : at->n_batches, piece = plan->cut.columns.piece;
-    for (size_t n = columns.begin; n < columns.end; n += piece)
-        for (size_t b = 0; b < n_batches; b++)
-            hl__linear_piece(plan, at, b, n, hl__min(piece, columns.end - n), x, w, y);
+    size_t N = hl__all_columns(&plan->y), K = hl__all_columns(&plan->x), width = plan->x.width;
+    size_t n_batches = plan->merge ? 1 : at->n_batches;
+    bool last_rows = hl__block_rows(at, plan->merge) != plan->gemm[0][0][0][0].shape.m;
+    for (size_t k = 0, chunk; k < K; k += chunk) {
+        chunk = hl__min(plan->chunk, width - k % width);
+        for (size_t n = columns.begin, piece; n < columns.end; n += piece) {
+            piece = hl__min(plan->cut.columns.piece, columns.end - n);
+            const hl__gemm *gemm = &plan->gemm[last_rows][piece < plan->cut.columns.piece][chunk < plan->chunk][k > 0];
+            const float *block = w + k * N + n, *next = block;
+            if (n + piece < columns.end) next = block + piece;
+            else if (k + chunk < K) next = w + (k + chunk) * N + columns.begin;
+            for (size_t b = 0; b < n_batches; b++)
+                hl__gemm_run_fetching(gemm, x + hl__tokens_offset(&plan->x, at, b, k), block,
+                                      y + hl__tokens_offset(&plan->y, at, b, n), b + 1 < n_batches ? block : next);
+        }
+    }
 }
 
 /* ---- Y = X W^T: W [columns of Y][columns of X] ---- */
@@ -88,7 +89,7 @@ static inline size_t hl__tile_columns(const hl__column_cut *cut, bool last) {
 
 /* Rows of W are read in long runs: where segments are short, several of them make a chunk. */
 static inline size_t hl__chunk_of_segments(const hl__tokens *x) {
-    if (x->segments == 1 || x->width > HL__LINEAR_CHUNK / 2) return hl__sum_chunk(x->width);
+    if (x->segments == 1 || x->width > HL__LINEAR_CHUNK / 2) return hl__sum_chunk(x->width, HL__LINEAR_CHUNK);
     size_t n_chunks = hl__ceil_div(x->segments, HL__LINEAR_CHUNK / x->width);
     return hl__ceil_div(x->segments, n_chunks) * x->width;
 }

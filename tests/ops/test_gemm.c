@@ -19,6 +19,17 @@ static void prepare_and_run(const hl__gemm_shape *shape, const float *a, const f
 START_TEST(ProductsAreRightForAllKindsAndOddShapes) { gemm_check_all(prepare_and_run); }
 END_TEST
 
+static void fetch_and_run(const hl__gemm_shape *shape, const float *a, const float *b, float *c) {
+    hl__gemm gemm;
+    hl__gemm_shape fetching = *shape;
+    fetching.fetch = true;
+    ck_assert_int_eq(hl__gemm_prepare(&fetching, &gemm), HL_OK);
+    hl__gemm_run_fetching(&gemm, a, b, c, NULL); /* what is to be fetched need not exist */
+}
+
+START_TEST(ProductsThatFetchAreAsRight) { gemm_check_all(fetch_and_run); }
+END_TEST
+
 START_TEST(WithoutInnerExtentCIsZeroedOrKept) {
     float c[6] = {1, 2, 3, 4, 5, 6};
     hl__gemm_shape shape = {.m = 2, .n = 2, .k = 0, .lda = 1, .ldb = 2, .ldc = 3, .accumulate = true};
@@ -79,7 +90,8 @@ START_TEST(BlocksAreTransposed) {
 END_TEST
 
 int main(void) {
-    return run_tests("gemm", TESTS(ProductsAreRightForAllKindsAndOddShapes, WithoutInnerExtentCIsZeroedOrKept,
-                                   WithoutRowsOrColumnsNothingIsTouched, RowsThatOverlapAreRefused,
-                                   SpansBeyondTheGeneratorsReachAreRefusedOrPortable, BlocksAreTransposed));
+    return run_tests("gemm", TESTS(ProductsAreRightForAllKindsAndOddShapes, ProductsThatFetchAreAsRight,
+                                   WithoutInnerExtentCIsZeroedOrKept, WithoutRowsOrColumnsNothingIsTouched,
+                                   RowsThatOverlapAreRefused, SpansBeyondTheGeneratorsReachAreRefusedOrPortable,
+                                   BlocksAreTransposed));
 }
