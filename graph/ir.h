@@ -43,8 +43,8 @@ typedef struct hl__value {
     uint32_t dense; /* a dense copy of this view, once some call needed one; else HL__NONE */
 
     /* Of a base with a planned buffer: */
-    uint32_t first_call, last_call; /* first to write, last to touch */
-    size_t bytes, arena_offset;
+    uint32_t first_call, last_call;           /* first to write, last to touch */
+    size_t bytes, padded_bytes, arena_offset; /* padded: what the plan gives it */
     uint16_t home;
     void *data; /* set before the first run */
 } hl__value;

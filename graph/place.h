@@ -6,7 +6,8 @@
 
 #include "graph/ir.h"
 
-#define HL__INTERLEAVED UINT16_MAX /* a buffer over all nodes */
+#define HL__INTERLEAVED UINT16_MAX   /* a buffer over all nodes, page by page */
+#define HL__DIVIDED (UINT16_MAX - 1) /* in equal shares: the first on the first node, and so on */
 
 /* Home of tile number `tile` of a call: the index of a pool. */
 uint16_t hl__tile_home(const hl__call *call, size_t tile, size_t n_homes);

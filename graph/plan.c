@@ -2,12 +2,14 @@
  *
  * Lifetimes over the serial order of calls become offsets in arenas: the largest buffers first, each at the lowest
  * offset that is free during its whole life (greedy by size, Pisarchyk and Lee 2020). Inputs, constants and outputs
- * live through the whole run. */
+ * live through the whole run. Divided buffers are bound share by share, once and for all: they hand their bytes on to
+ * others of their size only. */
 #include "graph/plan.h"
 
 #include <stdlib.h>
 
 #include "graph/place.h"
+#include "runtime/run.h"
 
 #define LINE ((size_t)64)
 
@@ -16,7 +18,8 @@
 #define SLACK_CALLS 12
 
 size_t hl__plan_arena(const hl__plan *plan, uint16_t home) {
-    return home == HL__INTERLEAVED ? plan->n_arenas - 1 : home;
+    if (home == HL__DIVIDED) return plan->n_arenas - 1;
+    return home == HL__INTERLEAVED ? plan->n_arenas - 2 : home;
 }
 
 static void touch(hl__ir *ir, uint32_t id, uint32_t call) {
@@ -47,7 +50,10 @@ static bool planned(const hl__ir *ir, uint32_t v) {
     return value->base == v && value->kind != HL__VALUE_STATE && value->first_call != HL__NONE;
 }
 
-static size_t padded(const hl__value *value) { return (value->bytes + LINE - 1) / LINE * LINE; }
+static size_t padded(const hl__value *value, size_t n_homes) {
+    size_t unit = value->home == HL__DIVIDED ? hl__arena_unit(value->bytes, n_homes) : LINE;
+    return (value->bytes + unit - 1) / unit * unit;
+}
 
 /* True where the two may not share bytes: their lives, the slack included, overlap. */
 static bool alive_together(const hl__value *a, const hl__value *b) {
@@ -55,9 +61,14 @@ static bool alive_together(const hl__value *a, const hl__value *b) {
     return a->first_call <= b_end && b->first_call <= a_end;
 }
 
+/* True where one may take the other's place, if it does not live at the same time. */
+static bool may_share_bytes(const hl__value *a, const hl__value *b) {
+    return a->home != HL__DIVIDED || a->padded_bytes == b->padded_bytes;
+}
+
 static bool share_bytes(const hl__value *a, const hl__value *b) {
-    return a->home == b->home && a->arena_offset < b->arena_offset + padded(b) &&
-           b->arena_offset < a->arena_offset + padded(a);
+    return a->home == b->home && a->arena_offset < b->arena_offset + b->padded_bytes &&
+           b->arena_offset < a->arena_offset + a->padded_bytes;
 }
 
 typedef struct by_size {
@@ -71,14 +82,17 @@ static int larger_first(const void *a, const void *b) {
     return (x->value > y->value) - (x->value < y->value);
 }
 
-/* Lowest free offset for `value` among the n placed ones, which are sorted by offset in `order`. */
+/* Lowest free offset for `value` among the n placed ones, which are sorted by offset in `order`. Divided ones come one
+ * size behind the other without holes, the largest first: where they take over from each other they do so whole, and
+ * offsets are multiples of their units. */
 static size_t find_offset(const hl__ir *ir, const hl__value *value, const uint32_t *order, size_t n) {
     size_t offset = 0;
     for (size_t i = 0; i < n; i++) {
         const hl__value *other = &ir->values[order[i]];
-        if (other->home != value->home || !alive_together(value, other)) continue;
-        if (other->arena_offset >= offset + padded(value)) continue;
-        size_t end = other->arena_offset + padded(other);
+        if (other->home != value->home) continue;
+        if (!alive_together(value, other) && may_share_bytes(value, other)) continue;
+        if (other->arena_offset >= offset + value->padded_bytes) continue;
+        size_t end = other->arena_offset + other->padded_bytes;
         if (end > offset) offset = end;
     }
     return offset;
@@ -129,14 +143,14 @@ static void assign_offsets(hl__ir *ir, hl__plan *plan, by_size *list, uint32_t *
         value->arena_offset = find_offset(ir, value, order, i);
         insert_by_offset(ir, list[i].value, order, i);
         size_t *bytes = &plan->arena_bytes[hl__plan_arena(plan, value->home)],
-               end = value->arena_offset + padded(value);
+               end = value->arena_offset + value->padded_bytes;
         if (end > *bytes) *bytes = end;
-        plan->unplanned_bytes += padded(value);
+        plan->unplanned_bytes += value->padded_bytes;
     }
 }
 
 hl_status hl__ir_plan(hl__ir *ir, hl__plan *plan) {
-    *plan = (hl__plan){.n_arenas = ir->n_homes + 1};
+    *plan = (hl__plan){.n_arenas = ir->n_homes + 2};
     find_lifetimes(ir);
     for (uint32_t v = 0; v < ir->n_values; v++) plan->n_buffers += planned(ir, v);
     hl__store scratch = {0};
@@ -149,8 +163,11 @@ hl_status hl__ir_plan(hl__ir *ir, hl__plan *plan) {
         return hl__ir_no_memory(ir);
     }
     size_t n = 0;
-    for (uint32_t v = 0; v < ir->n_values; v++)
-        if (planned(ir, v)) list[n++] = (by_size){.bytes = padded(&ir->values[v]), .value = v};
+    for (uint32_t v = 0; v < ir->n_values; v++) {
+        if (!planned(ir, v)) continue;
+        ir->values[v].padded_bytes = padded(&ir->values[v], ir->n_homes);
+        list[n++] = (by_size){.bytes = ir->values[v].padded_bytes, .value = v};
+    }
     assign_offsets(ir, plan, list, order);
     for (size_t i = 0; i < n; i++) list[i].bytes = ir->values[list[i].value].first_call;
     qsort(list, n, sizeof *list, earlier_first);

@@ -14,7 +14,7 @@ typedef struct hl__buffer {
 } hl__buffer;
 
 typedef struct hl__plan {
-    size_t *arena_bytes; /* n_homes arenas, then the interleaved one */
+    size_t *arena_bytes; /* n_homes arenas, then the interleaved and the divided one */
     size_t n_arenas;
     size_t unplanned_bytes; /* without reuse */
     hl__buffer *buffers;

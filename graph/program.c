@@ -40,7 +40,7 @@ static hl_status bind_value(hl_program *program, hl__value *value) {
     bool fresh;
     hl_status status = hl__state_bind(program->state, value->name, value->dtype, &value->shape, &value->data, &fresh);
     if (status != HL_OK) return hl__ir_fail(&program->ir, status, "%s", hl_state_error(program->state));
-    value->data = hl__state_settle(program->state, program->runtime, value->name);
+    value->data = hl__state_settle(program->state, program->runtime, value->name, value->home == HL__DIVIDED);
     const hl_tensor *tensor = value->tensor;
     if (fresh && tensor->init) tensor->init(value->data, &value->shape, tensor->name, tensor->init_context);
     return HL_OK;
@@ -59,18 +59,30 @@ static hl_status bind_state(hl_program *program) {
     return ir->status;
 }
 
+/* Binds what the first owners of divided bytes hold, and so what all later ones do. */
+static void divide(hl_program *program) {
+    const hl__plan *plan = &program->plan;
+    for (size_t b = 0; b < plan->n_buffers; b++) {
+        const hl__value *value = &program->ir.values[plan->buffers[b].value];
+        if (value->home != HL__DIVIDED || plan->buffers[b].n_before > 0) continue;
+        char *arena = program->arenas[hl__plan_arena(plan, value->home)];
+        hl__arena_divide(program->runtime, arena + value->arena_offset, value->padded_bytes);
+    }
+}
+
 static hl_status take_arenas(hl_program *program) {
     const hl__plan *plan = &program->plan;
     program->arenas = hl__store_take(&program->ir.store, plan->n_arenas, sizeof *program->arenas);
     if (!program->arenas) return hl__ir_no_memory(&program->ir);
     for (size_t a = 0; a < plan->n_arenas; a++) {
         if (plan->arena_bytes[a] == 0) continue;
-        uint16_t node = a + 1 < plan->n_arenas ? (uint16_t)a : HL__NO_NODE;
+        uint16_t node = a < program->ir.n_homes ? (uint16_t)a : HL__NO_NODE;
         program->arenas[a] = hl__arena_create(program->runtime, plan->arena_bytes[a], node);
         if (!program->arenas[a])
             return hl__ir_fail(&program->ir, HL_OUT_OF_MEMORY, "no memory for an arena of %zu bytes",
                                plan->arena_bytes[a]);
     }
+    divide(program);
     return HL_OK;
 }
 

@@ -131,13 +131,15 @@ hl_status hl__state_bind(hl_state *state, const char *name, hl_dtype dtype, cons
     return HL_OK;
 }
 
-void *hl__state_settle(hl_state *state, hl_runtime *runtime, const char *name) {
+void *hl__state_settle(hl_state *state, hl_runtime *runtime, const char *name, bool divided) {
     entry *e = find(state, name);
     if (!e->settled && e->bytes >= SPREAD_BYTES && hl_runtime_nodes(runtime) > 1) {
         /* Pages are placed when they are touched, so what has been touched has to be copied. Costs speed if it fails.
          */
         void *spread = hl__arena_create(runtime, e->bytes, HL__NO_NODE);
         if (spread) {
+            size_t unit = divided ? hl__arena_unit(e->bytes, hl_runtime_nodes(runtime)) : 0;
+            if (unit > 0) hl__arena_divide(runtime, spread, (e->bytes + unit - 1) / unit * unit);
             memcpy(spread, e->data, e->bytes);
             release_data(e);
             e->data = spread;

@@ -16,9 +16,9 @@ hl_status hl__state_bind(hl_state *state, const char *name, hl_dtype dtype, cons
                          bool *fresh);
 
 /* For a program of this runtime: where the tensor's elements are from now on, until the state is destroyed (which may
- * be after the runtime). Those of a large one are spread over the nodes of the first runtime that asks, since all of
- * them read it. The caller holds the state for writing. */
-void *hl__state_settle(hl_state *state, hl_runtime *runtime, const char *name);
+ * be after the runtime). Those of a large one are spread over the nodes of the first runtime that asks: in equal shares
+ * where divided, else page by page, as what all of them read. The caller holds the state for writing. */
+void *hl__state_settle(hl_state *state, hl_runtime *runtime, const char *name, bool divided);
 
 size_t hl__state_mark(const hl_state *state);
 /* Takes back every tensor entered since the mark. The caller holds the state for writing. */

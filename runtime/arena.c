@@ -8,6 +8,8 @@
 #include "runtime/pool.h"
 
 #define HUGE_PAGE_BYTES ((size_t)2 << 20)
+#define SHARE_BYTES ((size_t)64 << 10) /* a multiple of any small page */
+#define LARGE_SHARE (8 * HUGE_PAGE_BYTES)
 
 /* What is mapped for a request: whole pages, huge ones from 2 MiB on. 0 where that overflows. */
 static size_t mapped_bytes(size_t bytes) {
@@ -38,6 +40,19 @@ void *hl__arena_create(hl_runtime *runtime, size_t bytes, uint16_t node) {
     void *memory = mapped >= HUGE_PAGE_BYTES ? map_huge_pages(mapped) : map_pages(mapped);
     if (memory) hl__topology_place_memory(runtime->topology, memory, mapped, node);
     return memory;
+}
+
+size_t hl__arena_unit(size_t bytes, size_t n_nodes) {
+    if (bytes / n_nodes >= LARGE_SHARE) return HUGE_PAGE_BYTES;
+    return bytes / n_nodes >= SHARE_BYTES ? SHARE_BYTES : 0;
+}
+
+void hl__arena_divide(hl_runtime *runtime, void *memory, size_t bytes) {
+    size_t n = runtime->n_pools, unit = hl__arena_unit(bytes, n), n_units = bytes / unit;
+    for (size_t p = 0; p < n; p++) {
+        size_t begin = p * n_units / n * unit, end = p + 1 < n ? (p + 1) * n_units / n * unit : bytes;
+        hl__topology_place_memory(runtime->topology, (char *)memory + begin, end - begin, p);
+    }
 }
 
 void hl__arena_destroy(hl_runtime *runtime, void *memory, size_t bytes) {

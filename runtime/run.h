@@ -23,6 +23,14 @@ hl_status hl__runtime_check(const hl_runtime *runtime);
 /* bytes of zeroed, 64-byte aligned memory (huge pages where large). node: bound to that pool's NUMA node;
  * HL__NO_NODE: interleaved over all. NULL where there is no memory. */
 void *hl__arena_create(hl_runtime *runtime, size_t bytes, uint16_t node);
+
+/* What divided memory is made of: pages, huge ones where shares are large. 0: so little is not divided. */
+size_t hl__arena_unit(size_t bytes, size_t n_nodes);
+
+/* Divides memory that lies in an arena, and has not been touched, into equal shares in order, one bound to the node of
+ * each pool, rounded to their hl__arena_unit. memory and bytes are multiples of small pages. */
+void hl__arena_divide(hl_runtime *runtime, void *memory, size_t bytes);
+
 /* runtime: NULL where it is gone already. */
 void hl__arena_destroy(hl_runtime *runtime, void *memory, size_t bytes);
 

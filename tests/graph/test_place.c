@@ -164,6 +164,26 @@ static bool homes_of_rows(const hl__call *call, size_t rows, size_t columns, siz
     return found;
 }
 
+/* The gradient of a matrix and its moments are divided among the nodes, itself lies everywhere: all tokens need it. */
+static void check_matrices(const hl__ir *ir, size_t rows, size_t columns) {
+    size_t n_divided = 0, n_interleaved = 0;
+    for (size_t c = 0; c < ir->n_calls; c++) {
+        const hl__call *call = ir->calls[c];
+        for (size_t i = call->call.n_reads; i < call->call.n_reads + call->call.n_writes; i++) {
+            if (call->operand[i] == HL__NONE) continue;
+            const hl__value *base = &ir->values[ir->values[call->operand[i]].base];
+            if (base->shape.rank != 2 || base->shape.extent[0] != rows || base->shape.extent[1] != columns) continue;
+            bool parameter = base->kind == HL__VALUE_STATE && strcmp(base->name, "w") == 0;
+            ck_assert_msg(base->home == (parameter ? HL__INTERLEAVED : HL__DIVIDED), "'%s' is at %d", base->name,
+                          base->home);
+            n_divided += !parameter;
+            n_interleaved += parameter;
+        }
+    }
+    ck_assert_uint_eq(n_divided, 3);
+    ck_assert_uint_eq(n_interleaved, 1);
+}
+
 START_TEST(AnUpdateRunsWhereItsGradientIs) {
     enum { ROWS = 1536, COLUMNS = 128 };
     for (size_t n_homes = 2; n_homes <= 12; n_homes += 5) {
@@ -181,6 +201,8 @@ START_TEST(AnUpdateRunsWhereItsGradientIs) {
         ck_assert_mem_eq(homes[0], homes[1], sizeof homes[0]);
         for (size_t row = 1; row < ROWS; row++) n_nodes += homes[0][row] != homes[0][row - 1];
         ck_assert_uint_eq(n_nodes, n_homes); /* in one run each */
+        ck_assert_int_eq(hl__ir_place(&ir, n_homes), HL_OK);
+        check_matrices(&ir, ROWS, COLUMNS);
         hl__ir_clear(&ir);
         hl_graph_destroy(g);
     }

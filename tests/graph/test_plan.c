@@ -6,6 +6,7 @@
 
 #include "graph/place.h"
 #include "runtime/memory.h"
+#include "runtime/run.h"
 #include "tests/graph/linked.h"
 #include "tests/graph/training.h"
 #include "tests/support/suite.h"
@@ -58,9 +59,12 @@ static void check_plan(const hl__ir *ir, const hl__plan *plan) {
         if (!planned) continue;
         ck_assert_uint_le(value->first_call, first);
         ck_assert_uint_ge(value->last_call, persistent(value) ? ir->n_calls : last);
-        ck_assert_uint_eq(value->arena_offset % 64, 0);
-        ck_assert_uint_le(value->arena_offset + value->bytes, plan->arena_bytes[hl__plan_arena(plan, value->home)]);
-        unplanned += (value->bytes + 63) / 64 * 64;
+        size_t unit = value->home == HL__DIVIDED ? hl__arena_unit(value->bytes, ir->n_homes) : 64;
+        ck_assert_uint_eq(value->arena_offset % unit, 0);
+        ck_assert_uint_eq(value->padded_bytes, (value->bytes + unit - 1) / unit * unit);
+        ck_assert_uint_le(value->arena_offset + value->padded_bytes,
+                          plan->arena_bytes[hl__plan_arena(plan, value->home)]);
+        unplanned += value->padded_bytes;
     }
     ck_assert_uint_eq(plan->unplanned_bytes, unplanned);
     for (size_t a = 0; a < plan->n_buffers; a++)
@@ -70,6 +74,10 @@ static void check_plan(const hl__ir *ir, const hl__plan *plan) {
             ck_assert_msg(!together || !overlap(x, y), "'%s' and '%s' live together on the same bytes", x->name,
                           y->name);
             if (together || !overlap(x, y)) continue;
+            if (x->home == HL__DIVIDED) { /* their shares are bound alike */
+                ck_assert_uint_eq(x->arena_offset, y->arena_offset);
+                ck_assert_uint_eq(x->padded_bytes, y->padded_bytes);
+            }
             bool x_later = x->first_call > y->last_call;
             ck_assert_msg(follows_buffer(plan, &plan->buffers[x_later ? a : b], plan->buffers[x_later ? b : a].value),
                           "nothing says that one of '%s' and '%s' takes over from the other", x->name, y->name);
@@ -103,9 +111,32 @@ START_TEST(WhatLivesTogetherNeverSharesBytesInATrainingStep) {
         hl__ir ir = {0};
         hl__plan plan;
         plan_make(&ir, &plan, t.model.graph, outputs, 4, n_homes);
-        ck_assert_uint_eq(plan.n_arenas, n_homes + 1);
+        ck_assert_uint_eq(plan.n_arenas, n_homes + 2);
         check_plan(&ir, &plan);
         ck_assert_uint_lt(arena_bytes(&plan), plan.unplanned_bytes);
+        hl__ir_clear(&ir);
+        training_close(&t);
+    }
+}
+END_TEST
+
+START_TEST(DividedBuffersHandOnWholeShares) {
+    two_block_sizes sizes = {
+        .batch = 4, .tokens = 256, .width = 128, .heads = 4, .hidden = 512, .classes = 5, .words = 1500};
+    for (size_t n_homes = 2; n_homes <= 4; n_homes++) {
+        training t = training_open(&sizes, 1);
+        hl__ir ir = {0};
+        hl__plan plan;
+        plan_make(&ir, &plan, t.model.graph, (hl_tensor *[]){t.model.loss, t.adamw}, 2, n_homes);
+        check_plan(&ir, &plan);
+        size_t n_divided = 0, n_handed_on = 0;
+        for (size_t b = 0; b < plan.n_buffers; b++) {
+            bool divided = ir.values[plan.buffers[b].value].home == HL__DIVIDED;
+            n_divided += divided;
+            n_handed_on += divided && plan.buffers[b].n_before > 0;
+        }
+        ck_assert_uint_gt(n_divided, 30);
+        ck_assert_uint_gt(n_handed_on, n_divided / 4);
         hl__ir_clear(&ir);
         training_close(&t);
     }
@@ -211,11 +242,12 @@ START_TEST(StateIsNotPlanned) {
 }
 END_TEST
 
-START_TEST(HomesHaveTheirOwnArenasAndTheLastIsInterleaved) {
-    hl__plan plan = {.n_arenas = 4};
+START_TEST(HomesHaveTheirOwnArenasAndTheLastAreOfAllNodes) {
+    hl__plan plan = {.n_arenas = 5};
     ck_assert_uint_eq(hl__plan_arena(&plan, 0), 0);
     ck_assert_uint_eq(hl__plan_arena(&plan, 2), 2);
     ck_assert_uint_eq(hl__plan_arena(&plan, HL__INTERLEAVED), 3);
+    ck_assert_uint_eq(hl__plan_arena(&plan, HL__DIVIDED), 4);
 }
 END_TEST
 
@@ -281,9 +313,9 @@ END_TEST
 
 int main(void) {
     return run_tests("graph/plan",
-                     TESTS(WhatLivesTogetherNeverSharesBytesInATrainingStep, RandomLivesAndSizesArePlanned,
-                           TheMemoryOfAChainDoesNotGrowWithItsLength, InputsOutputsAndConstantsShareWithNobody,
-                           StateIsNotPlanned, HomesHaveTheirOwnArenasAndTheLastIsInterleaved,
-                           EveryChangeOfHandsIsOrderedInTheTaskGraph,
+                     TESTS(WhatLivesTogetherNeverSharesBytesInATrainingStep, DividedBuffersHandOnWholeShares,
+                           RandomLivesAndSizesArePlanned, TheMemoryOfAChainDoesNotGrowWithItsLength,
+                           InputsOutputsAndConstantsShareWithNobody, StateIsNotPlanned,
+                           HomesHaveTheirOwnArenasAndTheLastAreOfAllNodes, EveryChangeOfHandsIsOrderedInTheTaskGraph,
                            WithoutMemoryPlanningFailsInWordsAndLeavesNothing));
 }

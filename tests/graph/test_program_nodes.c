@@ -2,7 +2,12 @@
  *
  * Programs on machines of several NUMA nodes that are not there: the same bits as on one node, and memory where it
  * belongs, large tensors of a state over all nodes, once, with their values. */
+#include "graph/place.h"
+#include "graph/program.h"
+#include "graph/region.h"
+#include "ops/op.h"
 #include "runtime/run.h"
+#include "runtime/topology.h"
 #include "tests/graph/training.h"
 #include "tests/support/suite.h"
 
@@ -38,6 +43,31 @@ void __wrap_hl__arena_destroy(hl_runtime *runtime, void *memory, size_t bytes) {
             break;
         }
     __real_hl__arena_destroy(runtime, memory, bytes);
+}
+
+/* Where memory was bound to, the last word first. */
+static struct {
+    const char *memory;
+    size_t bytes, node;
+} bound[1024];
+static size_t n_bound;
+
+void __wrap_hl__topology_place_memory(const hl__topology *topology, void *memory, size_t bytes, size_t node);
+
+void __wrap_hl__topology_place_memory(const hl__topology *topology, void *memory, size_t bytes, size_t node) {
+    (void)topology; /* whose nodes are not there */
+    ck_assert_uint_lt(n_bound, KIT_COUNT(bound));
+    bound[n_bound].memory = memory;
+    bound[n_bound].bytes = bytes;
+    bound[n_bound++].node = node;
+}
+
+/* The node that an address is bound to; HL__NO_NODE: all of them. */
+static size_t node_of(const void *address) {
+    for (size_t i = n_bound; i-- > 0;)
+        if ((const char *)address >= bound[i].memory && (const char *)address < bound[i].memory + bound[i].bytes)
+            return bound[i].node;
+    ck_abort_msg("%p was never bound", address);
 }
 
 /* hwloc takes the machine from the environment, and then binds nothing. */
@@ -187,8 +217,56 @@ START_TEST(ATensorInUseStaysWhereItIs) {
 }
 END_TEST
 
+/* Of the numbers that tiles write of buffers that one node or several hold, how many are on the tile's own node? By
+ * the first and the last number of each row of each box. */
+START_TEST(TilesWriteToTheirOwnNode) {
+    two_block_sizes large = {
+        .batch = 4, .tokens = 128, .width = 128, .heads = 4, .hidden = 512, .classes = 7, .words = 1100};
+    training t = training_open(&large, 3);
+    n_bound = 0;
+    hl_runtime *runtime = runtime_on("node:4 pu:1", HL_POLICY_DATAFLOW, 4);
+    hl_state *state = kit_state();
+    hl_program *program = training_program(&t, runtime, state, (hl_tensor *[]){t.model.loss, t.adamw}, 2);
+    size_t n_home = 0, n_away = 0, n_anywhere = 0;
+    for (size_t c = 0; c < program->ir.n_calls; c++) {
+        const hl__call *call = program->ir.calls[c];
+        for (size_t number = 0; number < call->n_tiles; number++) {
+            hl_tile tile;
+            hl_box boxes[HL_MAX_OPERANDS];
+            hl__tile_at(call, number, &tile);
+            hl__tile_boxes(call, &tile, boxes);
+            size_t home = hl__tile_home(call, number, 4);
+            for (size_t i = call->call.n_reads; i < call->call.n_reads + call->call.n_writes; i++) {
+                const hl_view *view = &call->view[i];
+                if (!hl_view_present(view) || hl_shape_elements(&view->shape) * sizeof(float) < 4 * (64 << 10) ||
+                    hl__box_is_empty(&boxes[i], view->shape.rank))
+                    continue;
+                size_t index[HL_MAX_RANK] = {0}, rank = view->shape.rank;
+                for (bool started = false; hl__next_row(&boxes[i], rank, index, &started);) {
+                    const float *row = (const float *)view->data + hl__offset(view, index);
+                    size_t length = boxes[i].end[rank - 1] - boxes[i].begin[rank - 1];
+                    for (size_t end = 0; end < 2; end++) {
+                        size_t node = node_of(row + end * (length - 1));
+                        if (node == HL__NO_NODE) n_anywhere++;
+                        else if (node == home) n_home++;
+                        else n_away++;
+                    }
+                }
+            }
+        }
+    }
+    /* Parameters are everywhere; at the seams shares are rounded. */
+    ck_assert_msg(n_home > 50 * n_away && n_home > 10 * n_anywhere, "%zu at home, %zu away, %zu anywhere", n_home,
+                  n_away, n_anywhere);
+    hl_program_destroy(program);
+    hl_state_destroy(state);
+    hl_runtime_destroy(runtime);
+    training_close(&t);
+}
+END_TEST
+
 int main(void) {
-    return run_tests(
-        "graph/program_nodes",
-        TESTS(NodesDoNotChangeTheBits, LargeTensorsOfAStateAreSpreadOnceOverTheNodes, ATensorInUseStaysWhereItIs));
+    return run_tests("graph/program_nodes",
+                     TESTS(NodesDoNotChangeTheBits, LargeTensorsOfAStateAreSpreadOnceOverTheNodes,
+                           ATensorInUseStaysWhereItIs, TilesWriteToTheirOwnNode));
 }

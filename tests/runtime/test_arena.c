@@ -145,6 +145,45 @@ START_TEST(NodesWithoutWorkersGetNoPages) {
 }
 END_TEST
 
+/* Shares follow each other without gaps, in order, and differ by no more than what they are made of. */
+START_TEST(DividedMemoryIsBoundShareByShare) {
+    fake_system fake;
+    hl_runtime *runtime = four_nodes(&fake);
+    static const char *const sets[] = {"0", "1", "2", "3"};
+    static const size_t divided[] = {256 << 10, (256 << 10) + 4096, 5 * MIB + 8192, 64 * MIB, 70 * MIB};
+    for (size_t i = 0; i < sizeof divided / sizeof *divided; i++) {
+        size_t bytes = divided[i], unit = hl__arena_unit(bytes, 4), end = 0;
+        ck_assert_uint_eq(unit, bytes >= 64 * MIB ? HUGE_BYTES : 64 << 10);
+        char *memory = hl__arena_create(runtime, bytes, HL__NO_NODE);
+        fake.n_memory = 0;
+        hl__arena_divide(runtime, memory, bytes);
+        ck_assert_uint_eq(fake.n_memory, 4);
+        for (size_t node = 0; node < 4; node++) {
+            const fake_call *call = &fake.memory[node];
+            ck_assert_str_eq(call->set, sets[node]);
+            ck_assert_int_eq(call->policy, HWLOC_MEMBIND_BIND);
+            ck_assert_ptr_eq(call->memory, memory + end);
+            ck_assert_uint_eq(end % unit, 0);
+            ck_assert_uint_le(call->bytes, bytes / 4 + unit);
+            ck_assert_uint_ge(call->bytes + unit, bytes / 4);
+            ck_assert_uint_eq(call->n_touched, 0);
+            end += call->bytes;
+        }
+        ck_assert_uint_eq(end, bytes);
+        hl__arena_destroy(runtime, memory, bytes);
+    }
+    hl_runtime_destroy(runtime);
+}
+END_TEST
+
+START_TEST(LittleIsNotDivided) {
+    ck_assert_uint_eq(hl__arena_unit(0, 2), 0);
+    ck_assert_uint_eq(hl__arena_unit((128 << 10) - 1, 2), 0);
+    ck_assert_uint_ne(hl__arena_unit(128 << 10, 2), 0);
+    ck_assert_uint_eq(hl__arena_unit(128 << 10, 3), 0);
+}
+END_TEST
+
 START_TEST(WhatCannotBeMappedIsNull) {
     fake_system fake;
     hl_runtime *runtime = four_nodes(&fake);
@@ -165,7 +204,7 @@ START_TEST(WhatCannotBeMappedIsNull) {
 END_TEST
 
 int main(void) {
-    return run_tests("arena",
-                     TESTS(MemoryIsZeroedAlignedAndWhole, AllIsGivenBack, UntouchedPagesAreBoundToTheirNode,
-                           WithoutANodePagesAreInterleaved, NodesWithoutWorkersGetNoPages, WhatCannotBeMappedIsNull));
+    return run_tests("arena", TESTS(MemoryIsZeroedAlignedAndWhole, AllIsGivenBack, UntouchedPagesAreBoundToTheirNode,
+                                    WithoutANodePagesAreInterleaved, NodesWithoutWorkersGetNoPages,
+                                    DividedMemoryIsBoundShareByShare, LittleIsNotDivided, WhatCannotBeMappedIsNull));
 }
