@@ -141,7 +141,7 @@ static void release(hl_runtime *runtime) {
     hl__release(runtime->pools);
     hl__release(runtime->workers);
     hl__release(runtime->policy_state);
-    hl__trace_clear_names(&runtime->trace);
+    hl__trace_clear_graphs(&runtime->trace);
     hl__topology_destroy(runtime->topology);
     pthread_mutex_destroy(&runtime->run_mutex);
     pthread_mutex_destroy(&runtime->error.mutex);

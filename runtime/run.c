@@ -37,9 +37,9 @@ static hl_status reserve(hl_runtime *runtime, const hl__task_graph *graph) {
     if (runtime->policy->reserve) status = runtime->policy->reserve(runtime, graph->n_tasks);
     if (status == HL_OK) status = reserve_scratch(runtime, graph->scratch_bytes);
     if (status != HL_OK || runtime->trace_room == 0) return status;
-    status = hl__trace_names(&runtime->trace, graph);
+    status = hl__trace_graph(&runtime->trace, graph);
     if (status == HL_OK) return HL_OK;
-    return hl__error_set(&runtime->error, status, "a copy of %zu names for the trace", graph->n_names);
+    return hl__error_set(&runtime->error, status, "a copy of %zu tasks for the trace", graph->n_tasks);
 }
 
 hl_status hl__runtime_reserve(hl_runtime *runtime, const hl__task_graph *graph) {
@@ -120,7 +120,7 @@ hl_status hl_runtime_trace_clear(hl_runtime *runtime) {
         runtime->workers[w].events.n_events = 0;
         runtime->workers[w].events.n_dropped = 0;
     }
-    hl__trace_clear_names(&runtime->trace);
+    hl__trace_clear_graphs(&runtime->trace);
     pthread_mutex_unlock(&runtime->run_mutex);
     return HL_OK;
 }

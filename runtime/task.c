@@ -7,6 +7,7 @@
 #include <assert.h>
 #include <string.h>
 
+#include "runtime/atomic.h"
 #include "runtime/memory.h"
 #include "runtime/watch.h"
 
@@ -153,6 +154,13 @@ static void count_roots_and_levels(const hl__task_builder *builder, hl__task_gra
     graph->n_roots = builder->n_tasks - n_waiting;
 }
 
+/* What a graph is known by when it is gone, and another lives at its address. Nothing is computed from it. */
+static uint64_t draw_id(void) {
+    static _Atomic uint64_t n_drawn;
+    /* relaxed: no two are alike in any order. */
+    return hl__atomic_fetch_add(graph_id, &n_drawn, 1, relaxed) + 1;
+}
+
 hl_status hl__task_builder_freeze(hl__task_builder *builder, hl__task_graph *graph) {
     hl_status status = tidy_edges(builder);
     if (status != HL_OK) return status;
@@ -169,6 +177,7 @@ hl_status hl__task_builder_freeze(hl__task_builder *builder, hl__task_graph *gra
     }
     connect(builder, &made);
     sort_levels(&made);
+    made.id = draw_id();
     *graph = made;
     return HL_OK;
 }

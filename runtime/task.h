@@ -41,6 +41,7 @@ typedef struct hl__task {
 
 /* Serial order is the order of the array: every edge goes from a lower to a higher task number. */
 typedef struct hl__task_graph {
+    uint64_t id; /* of this graph alone in the process, set by hl__task_builder_freeze; 0: none is there */
     hl__task *tasks;
     size_t n_tasks;
     uint32_t *successors;

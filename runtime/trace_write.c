@@ -46,15 +46,16 @@ static void write_microseconds(FILE *file, uint64_t ns) {
 static void write_event(FILE *file, const hl__trace *trace, const hl__rate *rate, size_t row, const hl__event *event) {
     uint64_t begin_ns = hl__clock_ns(rate, event->begin - trace->clock.origin.ticks);
     uint64_t end_ns = hl__clock_ns(rate, event->end - trace->clock.origin.ticks);
+    const hl__traced_task *task = &trace->tasks[event->task];
     fputs(",\n{\"ph\":\"X\",\"pid\":1,\"tid\":", file);
     fprintf(file, "%zu,\"name\":", row);
-    write_string(file, event->name < trace->n_names ? trace->names[event->name] : "");
+    write_string(file, task->name == HL__NO_NAME ? "" : trace->names[task->name]);
     fputs(",\"ts\":", file);
     write_microseconds(file, begin_ns);
     fputs(",\"dur\":", file);
     write_microseconds(file, end_ns - begin_ns);
     fputs(",\"args\":{\"index\":[", file);
-    for (size_t i = 0; i < HL__TASK_GRID_RANK; i++) fprintf(file, "%s%" PRIu32, i > 0 ? "," : "", event->index[i]);
+    for (size_t i = 0; i < HL__TASK_GRID_RANK; i++) fprintf(file, "%s%" PRIu32, i > 0 ? "," : "", task->index[i]);
     fputs("]}}", file);
 }
 

@@ -46,8 +46,9 @@ void hl__watch_task(hl__worker *worker, const hl__task *task) {
     timing->last = end;
     timing->work += end - begin;
     timing->n_tasks++;
-    if (timing->spans) timing->spans[task - runtime->graph->tasks] = (hl__span){begin, end};
-    if (worker->events.room > 0) hl__trace_keep(&worker->events, runtime->trace.first_name, task, begin, end);
+    uint32_t number = (uint32_t)(task - runtime->graph->tasks);
+    if (timing->spans) timing->spans[number] = (hl__span){begin, end};
+    if (worker->events.room > 0) hl__trace_keep(&worker->events, timing->first_task + number, timing->run, begin, end);
 }
 
 void hl__watch_idle(hl__worker *worker) {
@@ -65,12 +66,16 @@ void hl__watch_begin(hl_runtime *runtime, hl__task_graph *graph) {
     if (!on && !runtime->timed) return;
     runtime->timed = on;
     uint64_t now = hl__clock_ticks(&runtime->trace.clock);
+    size_t n_events = 0;
+    for (size_t w = 0; w < runtime->n_workers; w++) n_events += runtime->workers[w].events.n_events;
     for (size_t w = 0; w < runtime->n_workers; w++) {
         hl__worker *worker = &runtime->workers[w];
         worker->timing = (hl__timing){.on = on,
                                       .idle = true,
                                       .alone = runtime->n_workers == 1,
                                       .follows = runtime->policy->follows,
+                                      .first_task = runtime->trace.first_task,
+                                      .run = (uint32_t)n_events,
                                       .spans = watch ? watch->spans : NULL,
                                       .last = now};
         memset(worker->n_taken, 0, sizeof worker->n_taken);

@@ -36,12 +36,13 @@ enum {
  * up the end of the run (it has a task, or has not yet counted one as finished). */
 typedef struct hl__timing {
     bool on;
-    bool idle;       /* since `last` */
-    bool alone;      /* this is the only worker */
-    bool follows;    /* hl__policy.follows */
-    size_t n_taken;  /* of all sources, when the last task began */
-    hl__span *spans; /* one a task of the graph, or NULL */
-    uint64_t last;   /* time is accounted for up to here: readings before it count as this */
+    bool idle;                /* since `last` */
+    bool alone;               /* this is the only worker */
+    bool follows;             /* hl__policy.follows */
+    uint32_t first_task, run; /* hl__event.task of the graph's first task, hl__event.run */
+    size_t n_taken;           /* of all sources, when the last task began */
+    hl__span *spans;          /* one a task of the graph, or NULL */
+    uint64_t last;            /* time is accounted for up to here: readings before it count as this */
     uint64_t work, idle_ticks;
     size_t n_tasks;
 } hl__timing;

@@ -56,7 +56,7 @@ START_TEST(AllWorkersRunTasksWithScratchAndTraceOfTheirOwn) {
             for (size_t t = 0; t < n; t++) {
                 const hl__events *events = &runtime->workers[s.worker[t]].events;
                 ck_assert_uint_eq(events->n_events, replay + 1); /* one a run */
-                ck_assert_uint_eq(events->event[replay].index[0], t);
+                ck_assert_uint_eq(events->event[replay].task, t);
             }
         }
         ck_assert_uint_eq(atomic_load(&s.n_wrong), 0);

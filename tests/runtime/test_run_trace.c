@@ -61,6 +61,24 @@ START_TEST(TracesThatCannotBeWrittenSayWhere) {
 }
 END_TEST
 
+START_TEST(RunsWithoutRoomForACopyOfTheirGraphAreRefused) {
+    fake_system fake;
+    hl_runtime *runtime = small_runtime(&fake, 2, 0, 1000);
+    dag *d = dag_create(&(dag_options){.n_tasks = 10, .n_edges = 10});
+    ck_assert_int_eq(hl__runtime_reserve(runtime, &d->graph), HL_OK);
+    ck_assert_int_eq(hl_runtime_trace_clear(runtime), HL_OK);
+    atomic_store(&allocations_left, 0);
+    hl_status status = hl__runtime_run(runtime, &d->graph);
+    atomic_store(&allocations_left, SIZE_MAX);
+    ck_assert_int_eq(status, HL_OUT_OF_MEMORY);
+    ck_assert_ptr_nonnull(strstr(hl_runtime_error(runtime), "a copy of 10 tasks"));
+    for (size_t t = 0; t < 10; t++) ck_assert_uint_eq(d->task[t].n_runs, 0);
+    ck_assert_int_eq(hl__runtime_run(runtime, &d->graph), HL_OK);
+    dag_destroy(d);
+    hl_runtime_destroy(runtime);
+}
+END_TEST
+
 typedef struct intruder {
     hl_runtime *runtime;
     hl_status write, clear;
@@ -202,7 +220,7 @@ START_TEST(WhatATraceHasNoRoomForIsCounted) {
 END_TEST
 
 int main(void) {
-    return run_tests("run_trace",
-                     TESTS(WithoutRoomForEventsThereIsNoTrace, TracesThatCannotBeWrittenSayWhere,
-                           DuringARunATraceIsBusy, ATraceShowsEachTaskOnce, WhatATraceHasNoRoomForIsCounted));
+    return run_tests("run_trace", TESTS(WithoutRoomForEventsThereIsNoTrace, TracesThatCannotBeWrittenSayWhere,
+                                        RunsWithoutRoomForACopyOfTheirGraphAreRefused, DuringARunATraceIsBusy,
+                                        ATraceShowsEachTaskOnce, WhatATraceHasNoRoomForIsCounted));
 }

@@ -164,8 +164,25 @@ START_TEST(FreezingTwiceGivesTheSameGraph) {
 }
 END_TEST
 
+/* Also where one takes the place of another. */
+START_TEST(EachGraphHasAnIdOfItsOwn) {
+    enum { N = 20 };
+    uint64_t ids[N];
+    for (size_t i = 0; i < N; i++) {
+        hl__task_builder *builder = new_builder();
+        add(builder, nothing, 0);
+        hl__task_graph graph = freeze(builder);
+        ids[i] = graph.id;
+        ck_assert_uint_ne(ids[i], 0);
+        for (size_t j = 0; j < i; j++) ck_assert_uint_ne(ids[i], ids[j]);
+        hl__task_graph_clear(&graph);
+        ck_assert_uint_eq(graph.id, 0);
+    }
+}
+END_TEST
+
 int main(void) {
     return run_tests("task", TESTS(TasksKeepWhatTheyWereGiven, SuccessorsAreSortedAndUnique, RootsAreInSerialOrder,
                                    JoinsTakeTheHighestLevelBeforeThem, LevelOrderIsStable, EmptyGraphsCanBeFrozen,
-                                   FreezingTwiceGivesTheSameGraph));
+                                   FreezingTwiceGivesTheSameGraph, EachGraphHasAnIdOfItsOwn));
 }

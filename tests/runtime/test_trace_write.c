@@ -50,11 +50,14 @@ END_TEST
 
 START_TEST(EachWorkerHasARowWithItsTasks) {
     char *names[] = {"embed.forward", "loss.backward"};
-    hl__trace trace = {.clock.origin = {ORIGIN, ORIGIN}, .names = names, .n_names = 2};
-    hl__event mine[] = {{ORIGIN, ORIGIN + 1, 0, {1, 2, 3, 4}},
-                        {ORIGIN + 999, ORIGIN + 1000, 1, {0, 0, 0, 0}},
-                        {ORIGIN + 1234567, ORIGIN + 3234569, 0, {UINT32_MAX, 0, 0, 5}}};
-    hl__event yours[] = {{ORIGIN + 10, ORIGIN + 10, 1, {7, 8, 9, 10}}};
+    hl__traced_task tasks[] = {{0, {1, 2, 3, 4}, 0, 0, 0},
+                               {1, {7, 8, 9, 10}, 0, 0, 0},
+                               {1, {0, 0, 0, 0}, 0, 0, 0},
+                               {0, {UINT32_MAX, 0, 0, 5}, 0, 0, 0}};
+    hl__trace trace = {.clock.origin = {ORIGIN, ORIGIN}, .names = names, .n_names = 2, .tasks = tasks, .n_tasks = 4};
+    hl__event mine[] = {
+        {ORIGIN, ORIGIN + 1, 0, 0}, {ORIGIN + 999, ORIGIN + 1000, 2, 0}, {ORIGIN + 1234567, ORIGIN + 3234569, 3, 1}};
+    hl__event yours[] = {{ORIGIN + 10, ORIGIN + 10, 1, 0}};
     hl__events events[] = {{mine, 3, 4, 0}, {NULL, 0, 4, 0}, {yours, 1, 1, 6}};
     hl__trace_row rows[] = {{&events[0], 0, 0}, {&events[1], 1, 0}, {&events[2], 2, 1}};
     written w = write_trace(&trace, rows, 3);
@@ -121,12 +124,14 @@ START_TEST(AnyNameIsAString) {
     };
     enum { N = sizeof names / sizeof *names };
     char *copies[N];
+    hl__traced_task tasks[N];
     hl__event event[N];
     for (uint32_t i = 0; i < N; i++) {
         copies[i] = (char *)names[i][0];
-        event[i] = (hl__event){.begin = ORIGIN, .end = ORIGIN, .name = i};
+        tasks[i] = (hl__traced_task){.name = i};
+        event[i] = (hl__event){.begin = ORIGIN, .end = ORIGIN, .task = i};
     }
-    hl__trace trace = {.clock.origin = {ORIGIN, ORIGIN}, .names = copies, .n_names = N};
+    hl__trace trace = {.clock.origin = {ORIGIN, ORIGIN}, .names = copies, .n_names = N, .tasks = tasks, .n_tasks = N};
     hl__events events = {event, N, N, 0};
     written w = write_trace(&trace, &(hl__trace_row){&events, 0, 0}, 1);
     for (size_t i = 0; i < N; i++)
@@ -136,8 +141,10 @@ START_TEST(AnyNameIsAString) {
 END_TEST
 
 START_TEST(EventsWithoutANameAreWritten) {
-    hl__trace trace = {.clock.origin = {ORIGIN, ORIGIN}};
-    hl__event event = {.begin = ORIGIN, .end = ORIGIN, .name = 3};
+    char *other = "other";
+    hl__traced_task task = {.name = HL__NO_NAME};
+    hl__trace trace = {.clock.origin = {ORIGIN, ORIGIN}, .names = &other, .n_names = 1, .tasks = &task, .n_tasks = 1};
+    hl__event event = {.begin = ORIGIN, .end = ORIGIN};
     hl__events events = {&event, 1, 1, 0};
     written w = write_trace(&trace, &(hl__trace_row){&events, 0, 0}, 1);
     ck_assert_str_eq(json_text(event_of(&w, 2), "name"), "");
@@ -151,7 +158,8 @@ START_TEST(TicksAreWrittenAsMicroseconds) {
     hl__clock clock;
     hl__clock_start(&clock, &hl__native_system);
     char *name = "t";
-    hl__trace trace = {.clock = clock, .names = &name, .n_names = 1};
+    hl__traced_task task = {.name = 0};
+    hl__trace trace = {.clock = clock, .names = &name, .n_names = 1, .tasks = &task, .n_tasks = 1};
     hl__event event[] = {{.begin = clock.origin.ticks, .end = clock.origin.ticks + 333},
                          {.begin = clock.origin.ticks + 333, .end = clock.origin.ticks + 1000}};
     hl__events events = {event, 2, 2, 0};
@@ -171,10 +179,13 @@ END_TEST
 START_TEST(LongTracesKeepEveryEvent) {
     enum { N = 3000 };
     static hl__event event[N];
+    static hl__traced_task tasks[N];
     char *name = "t";
-    for (uint32_t i = 0; i < N; i++)
-        event[i] = (hl__event){.begin = ORIGIN + 10 * i, .end = ORIGIN + 10 * i + 7, .index = {i}};
-    hl__trace trace = {.clock.origin = {ORIGIN, ORIGIN}, .names = &name, .n_names = 1};
+    for (uint32_t i = 0; i < N; i++) {
+        event[i] = (hl__event){.begin = ORIGIN + 10 * i, .end = ORIGIN + 10 * i + 7, .task = i};
+        tasks[i].index[0] = i;
+    }
+    hl__trace trace = {.clock.origin = {ORIGIN, ORIGIN}, .names = &name, .n_names = 1, .tasks = tasks, .n_tasks = N};
     hl__events events = {event, N, N, 0};
     written w = write_trace(&trace, &(hl__trace_row){&events, 0, 0}, 1);
     const json *slice = event_of(&w, 2);
@@ -191,6 +202,8 @@ START_TEST(WhatCannotBeWrittenIsSaid) {
     ck_assert(!hl__trace_write(&trace, NULL, 0, "/tmp"));
     ck_assert(!hl__trace_write(&trace, NULL, 0, "/dev/full")); /* found out when the file is closed */
     static hl__event event[10000];
+    trace.tasks = &(hl__traced_task){.name = HL__NO_NAME};
+    trace.n_tasks = 1;
     hl__events events = {event, 10000, 10000, 0};
     ck_assert(!hl__trace_write(&trace, &(hl__trace_row){&events, 0, 0}, 1, "/dev/full")); /* and on the way */
 }
@@ -202,7 +215,8 @@ START_TEST(NoLocalePutsACommaIntoNumbers) {
     for (size_t i = 0; i < 4 && !setlocale(LC_ALL, names[i]); i++) continue;
     char *name = "t";
     hl__event event = {.begin = ORIGIN + 1234567, .end = ORIGIN + 2234568};
-    hl__trace trace = {.clock.origin = {ORIGIN, ORIGIN}, .names = &name, .n_names = 1};
+    hl__traced_task task = {.name = 0};
+    hl__trace trace = {.clock.origin = {ORIGIN, ORIGIN}, .names = &name, .n_names = 1, .tasks = &task, .n_tasks = 1};
     hl__events events = {&event, 1, 1, 0};
     char path[64];
     snprintf(path, sizeof path, "/tmp/headloom_trace_locale_%ld.json", (long)getpid());

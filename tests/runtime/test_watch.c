@@ -244,7 +244,8 @@ START_TEST(ATraceShowsTheSameTimes) {
         const hl__events *events = &runtime->workers[w].events;
         ck_assert_uint_eq(events->n_events, d->graph.watch->workers[w].n_tasks);
         for (size_t e = 0; e < events->n_events; e++) {
-            const hl__span *span = &d->graph.watch->spans[events->event[e].index[0]];
+            const hl__span *span = &d->graph.watch->spans[events->event[e].task];
+            ck_assert_uint_eq(runtime->trace.tasks[events->event[e].task].index[0], events->event[e].task);
             ck_assert(span->begin == events->event[e].begin && span->end == events->event[e].end);
         }
     }

@@ -179,27 +179,30 @@ static void see(const void *argument, const uint32_t index[HL__TASK_GRID_RANK], 
 }
 
 START_TEST(ATaskGetsItsArgumentIndexAndTheWorkersScratch) {
-    hl__task_graph graph = {.tasks = NULL};
-    hl_runtime runtime = {.graph = &graph, .trace = {.first_name = 40}};
+    hl__task tasks[3];
+    hl__task_graph graph = {.tasks = tasks, .n_tasks = 3};
+    hl_runtime runtime = {.graph = &graph};
     char scratch[8];
     hl__worker worker = {.runtime = &runtime, .scratch = scratch};
     witness w = {.scratch = NULL}, *argument = &w;
-    hl__task task = {.run = see, .argument = &argument, .index = {5, 6, 7, 8}, .name = 2};
-    hl__worker_run(&worker, &task);
+    const hl__task *task = &tasks[2];
+    tasks[2] = (hl__task){.run = see, .argument = &argument, .index = {5, 6, 7, 8}};
+    hl__worker_run(&worker, task);
     ck_assert_uint_eq(w.n_runs, 1);
     ck_assert_ptr_eq(w.scratch, scratch);
-    ck_assert_mem_eq(w.index, task.index, sizeof w.index);
+    ck_assert_mem_eq(w.index, task->index, sizeof w.index);
     ck_assert_uint_eq(worker.events.n_events, 0);
     hl__event event;
     worker.events = (hl__events){.event = &event, .room = 1};
-    worker.timing.on = true;
-    hl__worker_run(&worker, &task); /* and is recorded where the run is timed */
+    worker.timing = (hl__timing){.on = true, .first_task = 40, .run = 7};
+    hl__worker_run(&worker, task); /* and is recorded where the run is timed */
     ck_assert_uint_eq(w.n_runs, 2);
     ck_assert_uint_eq(worker.events.n_events, 1);
-    ck_assert_uint_eq(event.name, 42);
+    ck_assert_uint_eq(event.task, 42);
+    ck_assert_uint_eq(event.run, 7);
     hl__run_open(&graph);
     ck_assert_int_eq(hl__run_cancel(&graph), HL_OK);
-    hl__worker_run(&worker, &task); /* passed over */
+    hl__worker_run(&worker, task); /* passed over */
     ck_assert_uint_eq(w.n_runs, 2);
     ck_assert_uint_eq(worker.events.n_events + worker.events.n_dropped, 1);
 }
