@@ -105,7 +105,11 @@ hl_status hl_runtime_trace_write(hl_runtime *runtime, const char *path) {
     }
     for (size_t w = 0; w < runtime->n_workers; w++)
         rows[w] = (hl__trace_row){.events = &runtime->workers[w].events, .worker = w, .node = runtime->workers[w].node};
-    if (!hl__trace_write(&runtime->trace, rows, runtime->n_workers, path))
+    status = hl__trace_settle(&runtime->trace, rows, runtime->n_workers);
+    if (status != HL_OK)
+        hl__error_set(&runtime->error, status, "settling the times of a trace of graphs of %zu tasks",
+                      runtime->trace.n_tasks);
+    else if (!hl__trace_write(&runtime->trace, rows, runtime->n_workers, path))
         status = hl__error_set(&runtime->error, HL_SYSTEM, "the trace cannot be written to %s", path);
     hl__release(rows);
 done:

@@ -1,7 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
  * What ran when and where: a fixed buffer of events a worker, and what is needed of graphs to understand them, copied
- * so that it outlives them. */
+ * so that it outlives them.
+ *
+ * A reading of the clock may be early (runtime/clock.h), so that a task seems to begin before what it waited for has
+ * ended. Such times are settled when the trace is written, where all edges are known. A reading is never late: what is
+ * recorded as a task's begin is not above the true one. Nor is the end of anything that the task waited for. So the
+ * larger of the two is nearer to the truth than the reading, and still not above it. */
 #ifndef HL_RUNTIME_TRACE_H
 #define HL_RUNTIME_TRACE_H
 
@@ -70,6 +75,10 @@ static inline void hl__trace_keep(hl__events *events, uint32_t task, uint32_t ru
     }
     events->event[events->n_events++] = (hl__event){.begin = begin, .end = end, .task = task, .run = run};
 }
+
+/* Raises the times of events until none begins before the end of what its task waited for, of what its worker did
+ * before, or of an earlier run. Times that are settled already stay. HL_OUT_OF_MEMORY, and no time has changed. */
+hl_status hl__trace_settle(const hl__trace *trace, const hl__trace_row *rows, size_t n_rows);
 
 /* Chrome's trace format. False where the file cannot be written. */
 bool hl__trace_write(const hl__trace *trace, const hl__trace_row *rows, size_t n_rows, const char *path);

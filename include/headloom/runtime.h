@@ -60,9 +60,10 @@ HL_PUBLIC size_t hl_runtime_describe(const hl_runtime *runtime, char *text, size
 HL_PUBLIC const char *hl_runtime_error(const hl_runtime *runtime);
 
 /* Writes what was recorded since the last hl_runtime_trace_clear as a Chrome trace (JSON; Perfetto opens it): one row
- * a worker, one slice a tile, named node.pass, with the tile's index. Times in microseconds.
+ * a worker, one slice a tile, named node.pass, with the tile's index. Times in microseconds; no slice begins before the
+ * end of those that its tile waited for.
  * HL_UNSUPPORTED: the runtime was made without trace_events. HL_SYSTEM: path cannot be written. HL_BUSY: a run is on.
- */
+ * HL_OUT_OF_MEMORY: no room to put the times in order; the trace is kept, and no file is touched. */
 HL_PUBLIC hl_status hl_runtime_trace_write(hl_runtime *runtime, const char *path);
 HL_PUBLIC hl_status hl_runtime_trace_clear(hl_runtime *runtime);
 

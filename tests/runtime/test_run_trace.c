@@ -52,11 +52,29 @@ START_TEST(TracesThatCannotBeWrittenSayWhere) {
     hl_runtime *runtime = small_runtime(&fake, 2, 0, 10);
     ck_assert_int_eq(hl_runtime_trace_write(runtime, "/nowhere/trace.json"), HL_SYSTEM);
     ck_assert_ptr_nonnull(strstr(hl_runtime_error(runtime), "/nowhere/trace.json"));
-    atomic_store(&allocations_left, 0);
-    hl_status status = hl_runtime_trace_write(runtime, "/dev/null");
-    atomic_store(&allocations_left, SIZE_MAX);
-    ck_assert_int_eq(status, HL_OUT_OF_MEMORY);
-    ck_assert_int_eq(hl_runtime_trace_write(runtime, "/dev/null"), HL_OK); /* nothing is left locked */
+    hl_runtime_destroy(runtime);
+}
+END_TEST
+
+START_TEST(TracesForWhichThereIsNoMemorySaySo) {
+    static const char *const words[] = {"rows", "settling the times"};
+    fake_system fake;
+    hl_runtime *runtime = small_runtime(&fake, 2, 0, 1000);
+    dag *d = dag_create(&(dag_options){.n_tasks = 10, .n_edges = 10});
+    ck_assert_int_eq(hl__runtime_run(runtime, &d->graph), HL_OK);
+    size_t n = 0;
+    for (hl_status status = HL_OUT_OF_MEMORY; status != HL_OK; n++) {
+        ck_assert_uint_lt(n, 10);
+        atomic_store(&allocations_left, n);
+        status = hl_runtime_trace_write(runtime, "/dev/null");
+        atomic_store(&allocations_left, SIZE_MAX);
+        if (status == HL_OK) continue;
+        ck_assert_int_eq(status, HL_OUT_OF_MEMORY);
+        ck_assert_ptr_nonnull(strstr(hl_runtime_error(runtime), words[n > 0]));
+        ck_assert_int_eq(hl__runtime_run(runtime, &d->graph), HL_OK); /* nothing is left locked */
+    }
+    ck_assert_uint_gt(n, 2);
+    dag_destroy(d);
     hl_runtime_destroy(runtime);
 }
 END_TEST
@@ -108,10 +126,14 @@ START_TEST(DuringARunATraceIsBusy) {
 }
 END_TEST
 
+static void write_trace(hl_runtime *runtime, char path[64]) {
+    snprintf(path, 64, "/tmp/headloom_test_run_%ld.json", (long)getpid());
+    ck_assert_int_eq(hl_runtime_trace_write(runtime, path), HL_OK);
+}
+
 static json *trace_of(hl_runtime *runtime) {
     char path[64];
-    snprintf(path, sizeof path, "/tmp/headloom_test_run_%ld.json", (long)getpid());
-    ck_assert_int_eq(hl_runtime_trace_write(runtime, path), HL_OK);
+    write_trace(runtime, path);
     json *file = json_read(path);
     unlink(path);
     return file;
@@ -195,6 +217,74 @@ START_TEST(ATraceShowsEachTaskOnce) {
 }
 END_TEST
 
+static char *text_of(hl_runtime *runtime) {
+    char path[64], *text = calloc(1, 1 << 20);
+    write_trace(runtime, path);
+    FILE *file = fopen(path, "r");
+    ck_assert_ptr_nonnull(file);
+    ck_assert_uint_lt(fread(text, 1, (1 << 20) - 1, file), (1 << 20) - 1);
+    fclose(file);
+    unlink(path);
+    return text;
+}
+
+/* Collects the events by task; they are of one run, which had `number` events before it. */
+static void find_events(const hl_runtime *runtime, uint32_t number, hl__event **of) {
+    for (size_t w = 0; w < runtime->n_workers; w++) {
+        for (size_t e = 0; e < runtime->workers[w].events.n_events; e++) {
+            hl__event *event = &runtime->workers[w].events.event[e];
+            if (event->run == number) of[event->task] = event;
+        }
+    }
+}
+
+/* A chain of which each task, in the second of two runs, is made to have been read as if it had begun with the first.
+ */
+START_TEST(WhatIsWrittenIsInOrder) {
+    enum { N = 20 };
+    static const char *const names[] = {"a", "b", "c"};
+    for (size_t p = 0; p < N_POLICIES; p++) {
+        fake_system fake;
+        hl_runtime *runtime = small_runtime(&fake, 3, policies[p].policy, 1000);
+        dag *d = dag_create(&(dag_options){.n_tasks = N, .n_edges = 200, .reach = 1});
+        for (size_t t = 0; t < N; t++) d->graph.tasks[t].name = t % 3;
+        d->graph.names = names;
+        d->graph.n_names = 3;
+        for (size_t run = 0; run < 2; run++) ck_assert_int_eq(hl__runtime_run(runtime, &d->graph), HL_OK);
+        hl__event *first[N] = {NULL}, *second[N] = {NULL};
+        find_events(runtime, 0, first);
+        find_events(runtime, N, second);
+        for (size_t t = 0; t < N; t++) {
+            ck_assert(first[t] && second[t]);
+            ck_assert_uint_eq(d->task[t].n_before, t > 0);
+            second[t]->begin = first[0]->begin;
+        }
+        size_t count[N_TRACED] = {0};
+        uint64_t begin_ns[N] = {0};
+        json *file = trace_of(runtime);
+        check_trace(file, runtime, names, count);
+        for (const json *event = json_get(file, "traceEvents")->child; event; event = event->next) {
+            if (strcmp(json_text(event, "ph"), "X") != 0) continue;
+            uint64_t *begin = &begin_ns[(size_t)json_get(json_get(event, "args"), "index")->child->value];
+            if (nanoseconds(event, "ts") > *begin) *begin = nanoseconds(event, "ts"); /* of the second run */
+        }
+        for (size_t t = 0; t < N; t++) {
+            uint64_t ready = t > 0 ? second[t - 1]->end : first[N - 1]->end;
+            ck_assert_uint_eq(count[t], 2);
+            ck_assert_uint_eq(second[t]->begin, ready);
+            ck_assert_uint_eq(begin_ns[t], ready - runtime->trace.clock.origin.ticks); /* no counter: nanoseconds */
+        }
+        json_free(file);
+        char *once = text_of(runtime), *twice = text_of(runtime);
+        ck_assert_str_eq(once, twice);
+        free(once);
+        free(twice);
+        dag_destroy(d);
+        hl_runtime_destroy(runtime);
+    }
+}
+END_TEST
+
 START_TEST(WhatATraceHasNoRoomForIsCounted) {
     static const char *const names[] = {"a", "b", "c"};
     fake_system fake;
@@ -220,7 +310,9 @@ START_TEST(WhatATraceHasNoRoomForIsCounted) {
 END_TEST
 
 int main(void) {
-    return run_tests("run_trace", TESTS(WithoutRoomForEventsThereIsNoTrace, TracesThatCannotBeWrittenSayWhere,
-                                        RunsWithoutRoomForACopyOfTheirGraphAreRefused, DuringARunATraceIsBusy,
-                                        ATraceShowsEachTaskOnce, WhatATraceHasNoRoomForIsCounted));
+    return run_tests("run_trace",
+                     TESTS(WithoutRoomForEventsThereIsNoTrace, TracesThatCannotBeWrittenSayWhere,
+                           TracesForWhichThereIsNoMemorySaySo, RunsWithoutRoomForACopyOfTheirGraphAreRefused,
+                           DuringARunATraceIsBusy, ATraceShowsEachTaskOnce, WhatIsWrittenIsInOrder,
+                           WhatATraceHasNoRoomForIsCounted));
 }
