@@ -2,7 +2,7 @@
  *
  * hl-bench trace: what it costs to record a task, as the difference between graphs of empty tasks with and without a
  * trace, or a profile. In chains a task waits for the one before alone; in a stencil for three, which other workers may
- * have run, and then the clock is read in a dearer way (runtime/clock.h). */
+ * have run. Times are settled when they are written or asked for (runtime/trace.h), which is not measured here. */
 #include <stdio.h>
 #include <stdlib.h>
 

@@ -44,7 +44,8 @@ static inline uint64_t hl__clock_monotonic(void) {
     return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
 }
 
-/* Now, or a little earlier: the processor may read the counter before what stands before this has finished. What is
+/* Now, or a little earlier: the processor may read the counter before what stands before this has finished, even before
+ * an acquire has seen what another worker did (runtime/trace.h settles such times). It is never later: what is
  * published afterwards is never seen by others before this moment. */
 static inline uint64_t hl__clock_ticks(const hl__clock *clock) {
 #if defined(__x86_64__)

@@ -31,10 +31,6 @@ typedef struct hl__policy {
     /* In a worker: work() might find something. Sequentially consistent with whatever makes it true: a worker that has
      * announced its sleep and then gets false here sleeps until somebody wakes it. */
     bool (*ready)(const struct hl__worker *worker);
-
-    /* A task that waits for one other at most, which is no join, runs on the worker that has run that one, unless its
-     * worker has taken one from others (n_taken) or been idle (hl__watch_idle) since: it is cheaper to time. */
-    bool follows;
 } hl__policy;
 
 /* hl__policy_DATAFLOW and so on, each in a file of its own. */

@@ -297,5 +297,4 @@ const hl__policy hl__policy_DATAFLOW = {
     .submit = submit,
     .work = work,
     .ready = ready,
-    .follows = true,
 };

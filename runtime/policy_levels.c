@@ -116,5 +116,4 @@ const hl__policy hl__policy_LEVELS = {
     .submit = submit,
     .work = work,
     .ready = ready,
-    .follows = true,
 };

@@ -41,5 +41,4 @@ const hl__policy hl__policy_SERIAL = {
     .submit = submit,
     .work = work,
     .ready = ready,
-    .follows = true,
 };

@@ -113,7 +113,6 @@ static void connect(const hl__task_builder *builder, hl__task_graph *graph) {
             hl__task *after = &graph->tasks[builder->edges[e].after];
             graph->successors[e] = builder->edges[e].after;
             after->n_predecessors++;
-            after->follows = before->run != NULL;
             if (!after->run && after->level < before->level) after->level = before->level;
             assert((!after->run || after->level > before->level) && "levels rise along every edge");
         }
@@ -124,7 +123,6 @@ static void connect(const hl__task_builder *builder, hl__task_graph *graph) {
     for (size_t t = 0; t < graph->n_tasks; t++) {
         hl__task *task = &graph->tasks[t];
         atomic_init(&task->pending, task->n_predecessors);
-        task->follows = task->n_predecessors == 0 || (task->n_predecessors == 1 && task->follows);
         if (task->n_predecessors == 0) graph->roots[n_roots++] = (uint32_t)t;
     }
 }

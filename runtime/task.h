@@ -36,7 +36,6 @@ typedef struct hl__task {
     uint16_t home;     /* NUMA node (index among the runtime's pools) or HL__NO_NODE */
     bool background;   /* runs when no other task is ready, or straight behind a background task that it waited for */
     bool writes_state; /* what outlives the run: see runtime/cancel.h */
-    bool follows;      /* waits for one task at most, and for no join */
 } hl__task;
 
 /* Serial order is the order of the array: every edge goes from a lower to a higher task number. */

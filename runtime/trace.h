@@ -3,10 +3,12 @@
  * What ran when and where: a fixed buffer of events a worker, and what is needed of graphs to understand them, copied
  * so that it outlives them.
  *
- * A reading of the clock may be early (runtime/clock.h), so that a task seems to begin before what it waited for has
- * ended. Such times are settled when the trace is written, where all edges are known. A reading is never late: what is
- * recorded as a task's begin is not above the true one. Nor is the end of anything that the task waited for. So the
- * larger of the two is nearer to the truth than the reading, and still not above it. */
+ * The clock is read unfenced, so that a reading may be early (runtime/clock.h), and a task seem to begin before what it
+ * waited for has ended: up to one edge in 200,000 of a stencil on two workers, by up to 1.5 us. Such times are settled
+ * when the trace is written, where all edges are known. A reading is never late: what is recorded as a task's begin is
+ * not above the true one. Nor is the end of anything that the task waited for. So the larger of the two is nearer to
+ * the truth than the reading, and still not above it. A fence at each begin keeps the order, too, and was dearer by 40
+ * ns an event of that stencil. */
 #ifndef HL_RUNTIME_TRACE_H
 #define HL_RUNTIME_TRACE_H
 

@@ -3,12 +3,11 @@
  * Two readings of the clock a task. Work, idle time and what remains add up to a run's wall time exactly, whatever the
  * clock does: a worker's readings are held to rise from the run's beginning on, and its end is not before any of them.
  *
- * In a trace, as in truth, no task begins before what it waited for has ended. What ended on other workers was seen by
- * an acquire, and the reading must come behind it (hl__clock_ticks_behind); without that one edge in 200,000 of a
- * stencil on two workers began too early, by up to 1.5 us. It costs twice as much as a reading that the processor may
- * do early, or more where the acquire waits for another core; so it is done only where a task may have waited for
- * others. Why the end of a task does not stand for the beginning of the next: what lies between, the release of
- * successors, would count as work, and it may wake a worker, which takes microseconds. */
+ * A reading may be a little early, so that a task seems to begin before what it waited for on other workers has ended.
+ * Times are settled where the order matters, in the critical path as in a trace: runtime/trace.h says how and why. The
+ * sums are of the times as read, for workers and names alike; nothing is added to a run for them. Why the end of a task
+ * does not stand for the beginning of the next: what lies between, the release of successors, would count as work, and
+ * it may wake a worker, which takes microseconds. */
 #include "runtime/watch.h"
 
 #include <string.h>
@@ -20,25 +19,11 @@
 
 static uint64_t later(uint64_t a, uint64_t b) { return a > b ? a : b; }
 
-static size_t count_taken(const hl__worker *worker) {
-    size_t n = 0;
-    for (size_t i = 0; i < HL__N_SOURCES; i++) n += worker->n_taken[i];
-    return n;
-}
-
-/* Whether all that the task waited for has ended before timing->last. */
-static bool is_settled(const hl__timing *timing, const hl__task *task, size_t n_taken) {
-    return timing->alone || (timing->follows && task->follows && !timing->idle && n_taken == timing->n_taken);
-}
-
 void hl__watch_task(hl__worker *worker, const hl__task *task) {
     hl_runtime *runtime = worker->runtime;
     const hl__clock *clock = &runtime->trace.clock;
     hl__timing *timing = &worker->timing;
-    size_t n_taken = count_taken(worker);
-    bool settled = is_settled(timing, task, n_taken);
-    uint64_t begin = later(settled ? hl__clock_ticks(clock) : hl__clock_ticks_behind(clock), timing->last);
-    timing->n_taken = n_taken;
+    uint64_t begin = later(hl__clock_ticks(clock), timing->last);
     if (timing->idle) timing->idle_ticks += begin - timing->last;
     timing->idle = false;
     task->run(task->argument, task->index, worker->scratch);
@@ -72,8 +57,6 @@ void hl__watch_begin(hl_runtime *runtime, hl__task_graph *graph) {
         hl__worker *worker = &runtime->workers[w];
         worker->timing = (hl__timing){.on = on,
                                       .idle = true,
-                                      .alone = runtime->n_workers == 1,
-                                      .follows = runtime->policy->follows,
                                       .first_task = runtime->trace.first_task,
                                       .run = (uint32_t)n_events,
                                       .spans = watch ? watch->spans : NULL,
@@ -81,6 +64,11 @@ void hl__watch_begin(hl_runtime *runtime, hl__task_graph *graph) {
         memset(worker->n_taken, 0, sizeof worker->n_taken);
     }
     if (watch) watch->last = (hl__span){now, now};
+}
+
+/* In the last run: not a join, nor passed over. */
+static bool has_run(const hl__task_graph *graph, size_t task) {
+    return graph->tasks[task].run && graph->watch->spans[task].begin >= graph->watch->last.begin;
 }
 
 void hl__watch_end(hl_runtime *runtime, hl__task_graph *graph) {
@@ -102,7 +90,7 @@ void hl__watch_end(hl_runtime *runtime, hl__task_graph *graph) {
     }
     for (size_t t = 0; t < graph->n_tasks; t++) {
         const hl__span *span = &watch->spans[t];
-        if (!graph->tasks[t].run || span->begin < watch->last.begin) continue; /* did not run, this time */
+        if (!has_run(graph, t)) continue;
         hl__name_sum *sum = &watch->names[graph->tasks[t].name];
         sum->ticks += span->end - span->begin;
         sum->n_tasks++;
@@ -146,13 +134,19 @@ void hl__watch_stop(hl__task_graph *graph) {
 /* ---- the critical path ---- */
 
 typedef struct step {
-    uint64_t ready;  /* ticks that the longest chain before this task took */
-    uint32_t before; /* its last task, or NO_TASK */
+    uint64_t chain;  /* ticks that the longest chain before this task took */
+    uint64_t ready;  /* end of all that it waited for, settled */
+    uint64_t ticks;  /* that it took itself, settled */
+    uint32_t before; /* the last task of that chain, or NO_TASK */
 } step;
 
-static uint64_t duration(const hl__task_graph *graph, size_t task) {
+/* Sets what the task took; gives its end. What has not run ends when it could have begun. */
+static uint64_t settle(const hl__task_graph *graph, size_t task, step *at) {
+    if (!has_run(graph, task)) return at->ready;
     const hl__span *span = &graph->watch->spans[task];
-    return graph->tasks[task].run && span->begin >= graph->watch->last.begin ? span->end - span->begin : 0;
+    uint64_t begin = later(span->begin, at->ready), end = later(span->end, begin);
+    at->ticks = end - begin;
+    return end;
 }
 
 /* Fills the steps of all tasks; gives the last task of the longest chain, the first of several. Edges rise, so what a
@@ -163,15 +157,18 @@ static uint32_t measure_chains(const hl__task_graph *graph, step *steps) {
     for (size_t t = 0; t < graph->n_tasks; t++) steps[t].before = NO_TASK;
     for (size_t t = 0; t < graph->n_tasks; t++) {
         const hl__task *task = &graph->tasks[t];
-        uint64_t end = steps[t].ready + duration(graph, t);
-        if (end > longest) {
-            longest = end;
+        uint64_t end = settle(graph, t, &steps[t]);
+        uint64_t chain = steps[t].chain + steps[t].ticks;
+        if (chain > longest) {
+            longest = chain;
             last = (uint32_t)t;
         }
         for (uint32_t s = 0; s < task->n_successors; s++) {
             step *next = &steps[graph->successors[task->first_successor + s]];
-            if (end <= next->ready) continue;
-            *next = (step){.ready = end, .before = (uint32_t)t};
+            next->ready = later(next->ready, end);
+            if (chain <= next->chain) continue;
+            next->chain = chain;
+            next->before = (uint32_t)t;
         }
     }
     return last;
@@ -186,12 +183,12 @@ hl_status hl__watch_path(const hl__task_graph *graph, hl__path *path) {
         return HL_OUT_OF_MEMORY;
     }
     for (uint32_t t = measure_chains(graph, steps); t != NO_TASK; t = steps[t].before) {
-        const hl__task *task = &graph->tasks[t];
-        if (!task->run) continue;
-        found.names[task->name].n_tasks++;
-        found.names[task->name].ticks += duration(graph, t);
+        if (!has_run(graph, t)) continue;
+        hl__name_sum *sum = &found.names[graph->tasks[t].name];
+        sum->n_tasks++;
+        sum->ticks += steps[t].ticks;
         found.n_tasks++;
-        found.ticks += duration(graph, t);
+        found.ticks += steps[t].ticks;
     }
     hl__release(steps);
     *path = found;

@@ -37,10 +37,7 @@ enum {
 typedef struct hl__timing {
     bool on;
     bool idle;                /* since `last` */
-    bool alone;               /* this is the only worker */
-    bool follows;             /* hl__policy.follows */
     uint32_t first_task, run; /* hl__event.task of the graph's first task, hl__event.run */
-    size_t n_taken;           /* of all sources, when the last task began */
     hl__span *spans;          /* one a task of the graph, or NULL */
     uint64_t last;            /* time is accounted for up to here: readings before it count as this */
     uint64_t work, idle_ticks;
@@ -59,7 +56,7 @@ typedef struct hl__name_sum { /* of the tasks of one name */
 } hl__name_sum;
 
 typedef struct hl__watch { /* of a graph: hl__task_graph.watch */
-    hl__span *spans;       /* of each task; not of the last run where they begin before last.begin */
+    hl__span *spans;       /* of each task, as read; not of the last run where they begin before last.begin */
     hl__name_sum *names;
     hl__worker_sum *workers;
     size_t n_workers, n_runs;
@@ -67,7 +64,8 @@ typedef struct hl__watch { /* of a graph: hl__task_graph.watch */
     hl__span last; /* run */
 } hl__watch;
 
-/* The longest chain of tasks, each of which waited for the one before, by their times in the last run. */
+/* The longest chain of tasks, each of which waited for the one before, by their times in the last run, settled as those
+ * of a trace are (runtime/trace.h): it is never longer than the run. */
 typedef struct hl__path {
     hl__name_sum *names; /* the chain's tasks of each name; graph->n_names */
     uint64_t ticks;
