@@ -4,35 +4,17 @@
  * time to the nanosecond, and the critical path lies between the longest tile and the run. */
 #include "headloom/profile.h"
 
-#include <stdatomic.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "graph/program.h"
-#include "runtime/memory.h"
 #include "tests/graph/training.h"
 #include "tests/support/policies.h"
+#include "tests/support/scarce_memory.h"
 #include "tests/support/suite.h"
 
-void *__real_hl__allocate(size_t count, size_t size);
-void __real_hl__release(void *memory);
-void *__wrap_hl__allocate(size_t count, size_t size);
+void *__wrap_hl__allocate(size_t count, size_t size); /* tests/support/scarce_memory.h */
 void __wrap_hl__release(void *memory);
-
-static atomic_size_t allocations_left = SIZE_MAX; /* before one fails */
-static atomic_long n_alive;
-
-void *__wrap_hl__allocate(size_t count, size_t size) {
-    if (allocations_left == 0) return NULL;
-    allocations_left--;
-    n_alive++;
-    return __real_hl__allocate(count, size);
-}
-
-void __wrap_hl__release(void *memory) {
-    n_alive -= memory != NULL;
-    __real_hl__release(memory);
-}
 
 static const two_block_sizes sizes = {
     .batch = 2, .tokens = 40, .width = 32, .heads = 2, .hidden = 48, .classes = 5, .words = 7, .dropout = 0.2f};
@@ -318,7 +300,7 @@ START_TEST(AllocationsThatFailChangeNothing) {
         for (size_t n = 0; status != HL_OK; n++) {
             ck_assert_uint_lt(n, 100);
             hl_profile *profile = NULL;
-            long alive = n_alive;
+            size_t held = n_held;
             allocations_left = n;
             status = call == 0 ? hl_program_profile(p.program, &profile) : hl_program_profile_start(p.program);
             allocations_left = SIZE_MAX;
@@ -333,11 +315,11 @@ START_TEST(AllocationsThatFailChangeNothing) {
                 check_calls(profile, p.program, 1);
                 hl_profile_destroy(profile);
             }
-            ck_assert_int_eq(n_alive, alive);
+            ck_assert_uint_eq(n_held, held);
         }
     }
     close_profiled(&p);
-    ck_assert_int_eq(n_alive, 0);
+    ck_assert_uint_eq(n_held, 0);
 }
 END_TEST
 

@@ -7,41 +7,23 @@
 #include <errno.h>
 #include <pthread.h>
 #include <spawn.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
 
-#include "runtime/memory.h"
 #include "tests/runtime/dag.h"
 #include "tests/runtime/kit.h"
 #include "tests/support/policies.h"
+#include "tests/support/scarce_memory.h"
 #include "tests/support/suite.h"
 
-static _Atomic size_t allocations_left = SIZE_MAX; /* before one fails */
-static _Atomic size_t n_held;
 static bool no_threads;
 
-void *__real_hl__allocate(size_t count, size_t size);
-void *__wrap_hl__allocate(size_t count, size_t size);
-void __real_hl__release(void *memory);
+void *__wrap_hl__allocate(size_t count, size_t size); /* tests/support/scarce_memory.h */
 void __wrap_hl__release(void *memory);
 int __real_pthread_create(pthread_t *thread, const pthread_attr_t *attributes, void *(*start)(void *), void *argument);
 int __wrap_pthread_create(pthread_t *thread, const pthread_attr_t *attributes, void *(*start)(void *), void *argument);
-
-void *__wrap_hl__allocate(size_t count, size_t size) {
-    if (atomic_load(&allocations_left) == 0) return NULL;
-    atomic_fetch_sub(&allocations_left, 1);
-    void *memory = __real_hl__allocate(count, size);
-    atomic_fetch_add(&n_held, memory != NULL);
-    return memory;
-}
-
-void __wrap_hl__release(void *memory) {
-    atomic_fetch_sub(&n_held, memory != NULL);
-    __real_hl__release(memory);
-}
 
 int __wrap_pthread_create(pthread_t *thread, const pthread_attr_t *attributes, void *(*start)(void *), void *argument) {
     return no_threads ? EAGAIN : __real_pthread_create(thread, attributes, start, argument);

@@ -5,33 +5,16 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "runtime/memory.h"
 #include "runtime/trace.h"
 #include "tests/runtime/dag.h"
 #include "tests/runtime/kit.h"
+#include "tests/support/scarce_memory.h"
 #include "tests/support/suite.h"
 
 #define MOST_WORKERS 3
 
-static size_t allocations_left = SIZE_MAX; /* before one fails */
-static size_t n_held;
-
-void *__real_hl__allocate(size_t count, size_t size);
-void *__wrap_hl__allocate(size_t count, size_t size);
-void __real_hl__release(void *memory);
+void *__wrap_hl__allocate(size_t count, size_t size); /* tests/support/scarce_memory.h */
 void __wrap_hl__release(void *memory);
-
-void *__wrap_hl__allocate(size_t count, size_t size) {
-    if (allocations_left == 0) return NULL;
-    allocations_left--;
-    n_held++;
-    return __real_hl__allocate(count, size);
-}
-
-void __wrap_hl__release(void *memory) {
-    n_held -= memory != NULL;
-    __real_hl__release(memory);
-}
 
 static void nothing(const void *argument, const uint32_t index[HL__TASK_GRID_RANK], void *scratch) {
     (void)argument;

@@ -7,34 +7,17 @@
 #include <string.h>
 
 #include "runtime/cancel.h"
-#include "runtime/memory.h"
 #include "tests/runtime/dag.h"
 #include "tests/runtime/kit.h"
 #include "tests/support/policies.h"
+#include "tests/support/scarce_memory.h"
 #include "tests/support/suite.h"
 
 #define N_NAMES 3
 #define N_RUNS 5
 
-static _Atomic size_t allocations_left = SIZE_MAX; /* before one fails */
-static _Atomic size_t n_held;
-
-void *__real_hl__allocate(size_t count, size_t size);
-void *__wrap_hl__allocate(size_t count, size_t size);
-void __real_hl__release(void *memory);
+void *__wrap_hl__allocate(size_t count, size_t size); /* tests/support/scarce_memory.h */
 void __wrap_hl__release(void *memory);
-
-void *__wrap_hl__allocate(size_t count, size_t size) {
-    if (atomic_load(&allocations_left) == 0) return NULL;
-    atomic_fetch_sub(&allocations_left, 1);
-    atomic_fetch_add(&n_held, 1);
-    return __real_hl__allocate(count, size);
-}
-
-void __wrap_hl__release(void *memory) {
-    if (memory) atomic_fetch_sub(&n_held, 1);
-    __real_hl__release(memory);
-}
 
 static dag *named_dag(const dag_options *options) {
     static const char *const names[N_NAMES] = {"a", "b", "c"};
