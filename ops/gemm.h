@@ -24,7 +24,8 @@ typedef struct hl__gemm_shape {
 /* A prepared product: plain data, kept in a pass's plan. */
 typedef struct hl__gemm {
     void (*portable)(const hl__gemm_shape *shape, const float *a, const float *b, float *c);
-    void *generated; /* libxsmm's kernel for this shape, or NULL: use portable */
+    void *generated; /* libxsmm's kernels for this shape, or NULL: use portable */
+    void *fetching;  /* for the first rows of a shape that fetches, or NULL; the other is for the rest then */
     hl__gemm_shape shape;
 } hl__gemm;
 
