@@ -31,6 +31,8 @@ static inline hl__matrix_cut hl__cut_matrix(size_t row_segments, size_t row_widt
         if (cut.rows.n * wider.n < HL__LINEAR_WIDE_TILES) break;
         cut.columns = wider;
     }
+    /* A product takes so few columns that its share of them stays in cache while all its rows pass. */
+    cut.columns.piece = hl__min(cut.columns.piece, HL__LINEAR_SIDE);
     return cut;
 }
 
