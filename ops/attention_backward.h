@@ -412,20 +412,24 @@ static void delta_access(const hl_call *call, const hl_tile *tile, hl_box *boxes
     boxes[DELTA_D].begin[3] = boxes[DELTA_D].end[3] = 0;
 }
 
+static float row_dot(const float *x, const float *y, size_t n) {
+    hl__floats sum = hl__splat(0);
+    for (size_t j = 0; j < n; j += HL__LANES) {
+        size_t some = hl__min(HL__LANES, n - j);
+        sum = hl__fma(hl__load_some(x + j, some, 0), hl__load_some(y + j, some, 0), sum);
+    }
+    return hl__sum_lanes(sum);
+}
+
 static void delta_kernel(const hl_call *call, const hl_tile *tile) {
-    const hl_view *o = &call->operand[DELTA_O], *d = &call->operand[DELTA_D];
+    const hl_view *o = &call->operand[DELTA_O], *d_o = &call->operand[DELTA_DO], *d = &call->operand[DELTA_D];
     hl__cut cut = hl__cut_rows(&o->shape, 1);
     hl_box box = hl__cut_box(&cut, &o->shape, tile->index[0]);
-    size_t index[HL_MAX_RANK] = {0}, Dv = o->shape.extent[3];
-    for (bool started = false; hl__next_row(&box, 4, index, &started);) {
-        const float *o_i = hl__f32(o) + hl__offset(o, index);
-        const float *do_i = hl__f32(&call->operand[DELTA_DO]) + hl__offset(&call->operand[DELTA_DO], index);
-        hl__floats sum = hl__splat(0);
-        for (size_t j = 0; j < Dv; j += HL__LANES) {
-            size_t some = hl__min(HL__LANES, Dv - j);
-            sum = hl__fma(hl__load_some(o_i + j, some, 0), hl__load_some(do_i + j, some, 0), sum);
-        }
-        hl__f32(d)[hl__offset(d, index)] = hl__sum_lanes(sum);
+    size_t head[HL_MAX_RANK] = {0}, n = box.end[2] - box.begin[2], Dv = o->shape.extent[3];
+    for (bool started = false; hl__next_row(&box, 3, head, &started);) {
+        const float *o_i = hl__f32(o) + hl__offset(o, head), *do_i = hl__f32(d_o) + hl__offset(d_o, head);
+        float *d_i = hl__f32(d) + hl__offset(d, head);
+        for (size_t i = 0; i < n; i++) d_i[i] = row_dot(do_i + i * d_o->stride[2], o_i + i * o->stride[2], Dv);
     }
 }
 
