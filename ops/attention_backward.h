@@ -10,7 +10,8 @@
  *   dSt_j  = Pt_j * (Mt_j * dPt_j - D)
  *   dV    += (Mt * Pt) dO       dK += scale * dSt Q       dQ += scale * dS K       dbias += dS
  *
- * Tile (b, h, t, c) takes key block c and query block q = (c + t) mod n, n the larger number of blocks. The tiles of
+ * Tile (b, h, t, c) takes key block c and query block q = (c + t) mod n, n the larger number of blocks, in squares of
+ * queries and keys: one, or where heads are many, 2 x 2 that share what they read and write. The tiles of
  * one t touch different blocks of dQ, dK and dV, so they run at once, and each block is added to in the order of t: the
  * same bits for any number of workers, without partial sums. Tiles of t = 0 begin by zeroing block c of dQ, dK and dV,
  * also where it has no partner or is masked.
@@ -29,15 +30,17 @@
 #include "ops/vector.h"
 
 #define SQUARE 128
+#define SQUARES_OF_SIDE 2 /* a large tile takes 2 x 2 of them, */
+#define LARGE_TILES 64    /* where there are so many such tiles */
 
 enum square_operand { SQ, SK, SV, SBIAS, SLENGTHS, SSTEP, SL, SDO, SD, SDQ, SDK, SDV, SDBIAS, N_SQUARE_OPERANDS };
 
 typedef struct squares {
     size_t B, H, Tq, Tk, D, Dv;
-    size_t group;       /* query heads that share a head of keys and values */
-    size_t block;       /* queries and keys of a tile */
-    size_t n_q, n_k, n; /* blocks of queries and of keys; the larger */
-    size_t ahead, n_t;  /* t runs over 0 .. ahead and then the last values below n, n_t in all: a window has few */
+    size_t group;      /* query heads that share a head of keys and values */
+    size_t side;       /* queries and keys of a square */
+    size_t block, n;   /* queries and keys of a tile; blocks of queries or of keys, whichever are more */
+    size_t ahead, n_t; /* t runs over 0 .. ahead and then the last values below n, n_t in all: a window has few */
     size_t heads, n_groups;
 } squares;
 
@@ -52,10 +55,11 @@ static squares squares_of(const hl_call *call) {
                  .Dv = v->extent[3],
                  .group = hl__group(&call->operand[SV], q->extent[1])};
     /* the tiles of a group wait for each other, so it counts as one head */
-    g.block = hl__parallel_block(hl__max(g.Tq, g.Tk), SQUARE, g.B * v->extent[1], 2);
-    g.n_q = hl__ceil_div(g.Tq, g.block);
-    g.n_k = hl__ceil_div(g.Tk, g.block);
-    g.n = hl__max(g.n_q, g.n_k);
+    size_t T = hl__max(g.Tq, g.Tk), heads = g.B * v->extent[1];
+    g.block = g.side = hl__parallel_block(T, SQUARE, heads, 2);
+    size_t n_large = hl__ceil_div(T, SQUARES_OF_SIDE * g.side);
+    if (heads * n_large * n_large >= LARGE_TILES) g.block *= SQUARES_OF_SIDE;
+    g.n = hl__ceil_div(T, g.block);
     g.ahead = g.n - 1;
     g.n_t = g.n;
     if (!hl_view_present(&call->operand[SDBIAS])) { /* every block of dbias has to be visited */
@@ -65,7 +69,7 @@ static squares squares_of(const hl_call *call) {
         g.ahead = hl__clamp(ahead < 0 ? 0 : ahead / block, g.n - 1);
         g.n_t = hl__min(g.n, g.ahead + 1 + hl__clamp(behind < 0 ? 0 : behind / block, g.n - 1));
     }
-    double side = (double)hl__min(g.block, hl__max(g.Tq, g.Tk));
+    double side = (double)hl__min(g.block, T);
     g.heads = hl__heads_of_tile(g.H, 2 * side * side * (double)(3 * g.D + 2 * g.Dv), g.B * g.H * g.n_t * g.n);
     g.n_groups = hl__ceil_div(g.H, g.heads);
     return g;
@@ -90,6 +94,17 @@ static square square_at(const hl_call *call, const squares *g, const hl_tile *ti
     at.j1 = hl__min(at.j0 + g->block, g->Tk);
     hl__sight sight = hl__sight_of(config, g->Tq, g->Tk, length);
     if (at.i0 < at.i1) at.keys = hl__clip_keys(hl__keys_seen(&sight, at.i0, at.i1), at.j0, at.j1);
+    return at;
+}
+
+/* The square of a tile that begins at query i0 and key j0. */
+static square square_within(const squares *g, const square *tile, const hl__sight *sight, size_t i0, size_t j0) {
+    square at = *tile;
+    at.i0 = i0;
+    at.i1 = hl__min(i0 + g->side, tile->i1);
+    at.j0 = j0;
+    at.j1 = hl__min(j0 + g->side, tile->j1);
+    at.keys = hl__clip_keys(hl__keys_seen(sight, at.i0, at.i1), at.j0, at.j1);
     return at;
 }
 
@@ -147,14 +162,14 @@ typedef struct square_plan {
 } square_plan;
 
 static void square_sizes(const hl_call *call, const squares *g, bool wanted[HL__KEY_SIZES]) {
-    size_t most = hl__min(g->block, g->Tk);
+    size_t most = hl__min(g->side, g->Tk);
     hl__sight sight = hl__sight_of(&((const hl_attention_config *)call->options)->score, g->Tq, g->Tk, g->Tk);
     for (size_t n = 1; hl_view_present(&call->operand[SLENGTHS]) && n <= most; n++)
         if (n % HL__KEY_STEP == 0 || n % HL__KEY_STEP == g->Tk % HL__KEY_STEP) wanted[hl__key_size(n)] = true;
-    for (size_t i0 = 0; i0 < g->Tq; i0 += g->block)
-        for (size_t j0 = 0; j0 < g->Tk; j0 += g->block) {
-            hl__range seen = hl__keys_seen(&sight, i0, hl__min(i0 + g->block, g->Tq));
-            hl__range keys = hl__clip_keys(seen, j0, hl__min(j0 + g->block, g->Tk));
+    for (size_t i0 = 0; i0 < g->Tq; i0 += g->side)
+        for (size_t j0 = 0; j0 < g->Tk; j0 += g->side) {
+            hl__range seen = hl__keys_seen(&sight, i0, hl__min(i0 + g->side, g->Tq));
+            hl__range keys = hl__clip_keys(seen, j0, hl__min(j0 + g->side, g->Tk));
             if (!hl__range_empty(keys)) wanted[hl__key_size(keys.end - keys.begin)] = true;
         }
 }
@@ -167,7 +182,7 @@ static hl_status square_prepare(const hl_call *call, void *data) {
     square_sizes(call, g, wanted);
     for (size_t size = 0; size < HL__KEY_SIZES; size++)
         for (size_t last = 0; last < 2 && wanted[size]; last++) {
-            size_t nq = hl__block_rows(g->Tq, g->block, last), S = g->block;
+            size_t nq = hl__block_rows(g->Tq, g->side, last), S = g->side;
             size_t nk = hl__keys_of_size(size, g->Tk), D = g->D, Dv = g->Dv;
             hl__gemm_shape st = {.m = nk, .n = nq, .k = D, .lda = D, .ldb = S, .ldc = S};
             hl__gemm_shape dpt = {.m = nk, .n = nq, .k = Dv, .lda = Dv, .ldb = S, .ldc = S};
@@ -203,7 +218,7 @@ typedef struct square_work {
 } square_work;
 
 static size_t square_floats(const hl_call *call, const squares *g, square_work *work, float *base) {
-    size_t S = g->block, used = 0, bias = hl_view_present(&call->operand[SBIAS]) ? S * S : 0;
+    size_t S = g->side, used = 0, bias = hl_view_present(&call->operand[SBIAS]) ? S * S : 0;
     size_t ds = hl_view_present(&call->operand[SDBIAS]) ? S * S : 0;
     size_t sizes[] = {g->D * S, g->Dv * S, S * S, S * S, ds, bias, S, S, HL__DROPOUT_WORDS * S};
     float *words,
@@ -250,7 +265,7 @@ static void open_regions(const square_work *w) {
 /* biast[j][i] for the keys at hand. */
 static void load_bias(const square_work *w, size_t nq, size_t nk) {
     const hl_view *bias = &w->call->operand[SBIAS];
-    size_t S = w->plan->g.block;
+    size_t S = w->plan->g.side;
     const float *first = hl__bias_row(bias, w->at->b, w->h, w->at->i0) + w->at->keys.begin;
     if (bias->shape.extent[2] != 1) {
         hl__transpose_block(first, bias->stride[2], nq, nk, w->biast, S);
@@ -284,12 +299,12 @@ static void weigh_rows(const square_work *w, size_t nq, size_t nk, bool needs_ds
     bool sees_all = hl__sees_all(&w->sight, at->i0, at->i1, at->keys.begin, at->keys.end);
     bool biased = hl_view_present(&w->call->operand[SBIAS]);
     for (size_t j = 0; j < nk; j++) {
-        float *st_j = w->st + j * g->block, *dpt_j = w->dpt + j * g->block;
+        float *st_j = w->st + j * g->side, *dpt_j = w->dpt + j * g->side;
         if (w->drops && j % HL__DROPOUT_COLUMNS == 0)
             hl__dropout_columns(&w->dropout, (uint32_t)(at->b * g->H + w->h), at->i0, nq, at->keys.begin + j, w->words,
-                                g->block);
-        weigh_row(w, nq, st_j, needs_ds ? dpt_j : NULL, biased ? w->biast + j * g->block : NULL,
-                  w->drops ? w->words + j % HL__DROPOUT_WORDS * g->block : NULL, hl__dropout_upper(j), scale, by);
+                                g->side);
+        weigh_row(w, nq, st_j, needs_ds ? dpt_j : NULL, biased ? w->biast + j * g->side : NULL,
+                  w->drops ? w->words + j % HL__DROPOUT_WORDS * g->side : NULL, hl__dropout_upper(j), scale, by);
         if (sees_all) continue;
         hl__range seen = hl__queries_seeing(&w->sight, at->keys.begin + j);
         size_t begin = hl__min(hl__max(seen.begin, at->i0), at->i1) - at->i0;
@@ -308,7 +323,7 @@ static float lane_sum(const float *x, size_t n) {
 /* dbias += dS; then dSt, which was computed without the scale, gets it. */
 static void add_bias_gradient(const square_work *w, size_t nq, size_t nk, float scale) {
     const hl_view *dbias = &w->call->operand[SDBIAS];
-    size_t S = w->plan->g.block, j0 = w->at->keys.begin;
+    size_t S = w->plan->g.side, j0 = w->at->keys.begin;
     if (dbias->shape.extent[2] == 1) {
         float *db = bias_gradient_row(dbias, w->at, w->h, 0) + j0;
         for (size_t j = 0; j < nk; j++) db[j] += lane_sum(w->dpt + j * S, nq);
@@ -328,14 +343,14 @@ static void load_padded(float *to, const float *from, size_t n) {
     memset(to + n, 0, (hl__round_up(n, HL__LANES) - n) * sizeof *to);
 }
 
-/* One head of a tile whose blocks see each other. */
+/* One square of one head, whose queries and keys see each other. */
 static void square_head(const square_work *w) {
     const square *at = w->at;
     const square_plan *plan = w->plan;
     const squares *g = &plan->g;
     const hl_view *x = w->call->operand;
-    size_t nq = at->i1 - at->i0, nk = at->keys.end - at->keys.begin, S = g->block, j0 = at->keys.begin;
-    size_t last = at->i1 == g->Tq && g->n_q > 1 ? 1 : 0, size = hl__key_size(nk);
+    size_t nq = at->i1 - at->i0, nk = at->keys.end - at->keys.begin, S = g->side, j0 = at->keys.begin;
+    size_t last = at->i1 == g->Tq && at->i0 > 0 ? 1 : 0, size = hl__key_size(nk);
     size_t row = (at->b * g->H + w->h) * g->Tq + at->i0, key_head = w->h / g->group;
     const float *q = hl__head_row(&x[SQ], at->b, w->h, at->i0), *k = hl__head_row(&x[SK], at->b, key_head, j0);
     const float *v = hl__head_row(&x[SV], at->b, key_head, j0), *d_o = hl__head_row(&x[SDO], at->b, w->h, at->i0);
@@ -372,8 +387,14 @@ static void square_kernel(const hl_call *call, const hl_tile *tile) {
     if (w.drops) w.dropout = hl__dropout_of(&config->dropout, call->node_id, *hl__i32(&call->operand[SSTEP]));
     square_floats(call, g, &w, tile->scratch);
     for (w.h = at.h0; w.h < at.h1; w.h++) {
+        w.at = &at;
         open_regions(&w);
-        if (!hl__range_empty(at.keys)) square_head(&w);
+        for (size_t j0 = at.j0; j0 < at.j1; j0 += g->side)
+            for (size_t i0 = at.i0; i0 < at.i1; i0 += g->side) {
+                square part = square_within(g, &at, &w.sight, i0, j0);
+                w.at = &part;
+                if (!hl__range_empty(part.keys)) square_head(&w);
+            }
     }
 }
 

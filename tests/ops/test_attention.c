@@ -254,6 +254,26 @@ START_TEST(QueryHeadsShareKeysAndValues) {
 }
 END_TEST
 
+/* Heads enough for backward tiles of several squares, the last of which may be short or missing. */
+START_TEST(LargeTilesTakeAllTheirSquares) {
+    hl_score_config causal = {.mask = HL_MASK_CAUSAL}, window = {.mask = HL_MASK_WINDOW, .window = 40};
+    hl_dropout_config dropout = {.rate = 0.3f, .seed = 5};
+    grouped cases[] = {
+        {{2, 16, 150, 260, 1, 2}, 8, {window, dropout}, true},
+        {{2, 8, 257, 130, 2, 1}, 8, {.score = causal}, false},
+    };
+    int32_t step = 7;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        op_case c = grouped_case(&cases[i]);
+        c.inputs[STEP].values = &step;
+        c.inputs[LENGTHS].absent = i > 0;
+        c.inputs[LENGTHS].values = (int32_t[]){259, 131};
+        c.samples = 1;
+        op_check(&c);
+    }
+}
+END_TEST
+
 START_TEST(ABiasOfEveryShapeSpreadsOverGroups) {
     hl_shape shapes[] = {HL_SHAPE(1, 6, 37, 70), HL_SHAPE(2, 1, 37, 70), HL_SHAPE(2, 6, 1, 70), HL_SHAPE(1, 1, 1, 70)};
     for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++) {
@@ -487,13 +507,14 @@ START_TEST(OptionsThatAreNoneAreRefused) {
 END_TEST
 
 int main(void) {
-    return run_tests("attention", TESTS(AnyHeadSize, AnyLengthAcrossTheLimitsOfBlocks, ManyHeadsTakeWholeBlocks,
-                                        SmallShapesStillMakeEightTiles, MasksHideKeysWhateverTheLengths,
-                                        ManyPiecesOfKeys, NarrowWindowsOverManyBlocks, ABiasSpreadsAndHasAGradient,
-                                        ABiasIsAddedAcrossBlocks, QueryHeadsShareKeysAndValues,
-                                        ABiasOfEveryShapeSpreadsOverGroups, TilesThatNeitherWorkNorOpenTouchNothing,
-                                        DropoutFollowsTheCounter, QueriesThatSeeNoKeyGiveZeros, SomeQueriesSeeNoKey,
-                                        TheLogSumExpIsSavedAndInfiniteWhereNothingIsSeen, HiddenKeysAndValuesDoNotCount,
-                                        LargeScoresDoNotOverflow, StridedOperandsAreRead, ShapesThatDoNotFitAreRefused,
-                                        TypesThatDoNotFitAreRefused, OptionsThatAreNoneAreRefused));
+    return run_tests("attention",
+                     TESTS(AnyHeadSize, AnyLengthAcrossTheLimitsOfBlocks, ManyHeadsTakeWholeBlocks,
+                           SmallShapesStillMakeEightTiles, MasksHideKeysWhateverTheLengths, ManyPiecesOfKeys,
+                           NarrowWindowsOverManyBlocks, ABiasSpreadsAndHasAGradient, ABiasIsAddedAcrossBlocks,
+                           QueryHeadsShareKeysAndValues, LargeTilesTakeAllTheirSquares,
+                           ABiasOfEveryShapeSpreadsOverGroups, TilesThatNeitherWorkNorOpenTouchNothing,
+                           DropoutFollowsTheCounter, QueriesThatSeeNoKeyGiveZeros, SomeQueriesSeeNoKey,
+                           TheLogSumExpIsSavedAndInfiniteWhereNothingIsSeen, HiddenKeysAndValuesDoNotCount,
+                           LargeScoresDoNotOverflow, StridedOperandsAreRead, ShapesThatDoNotFitAreRefused,
+                           TypesThatDoNotFitAreRefused, OptionsThatAreNoneAreRefused));
 }
