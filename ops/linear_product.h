@@ -7,37 +7,64 @@
  *
  * No kernel generator multiplies by a transposed matrix on the right. A transposed copy of W would cost more memory
  * traffic than the product where tokens are few; instead a tile transposes a chunk of its tokens into scratch and makes
- * Y^T = W X^T, which reads W in long rows, and transposes what comes out.
+ * Y^T = W X^T, which reads W in long rows, and transposes what comes out. Where the columns of a token lie in short
+ * segments, several are gathered for one product, so that sums leave the registers less often.
  *
  * A tensor that lies as Y does (a residual, an earlier share of a gradient) may be added to each tile behind its
  * product, while the tile is in cache. */
 #ifndef HL_OPS_LINEAR_PRODUCT_H
 #define HL_OPS_LINEAR_PRODUCT_H
 
+#include <string.h>
+
 #include "ops/linear.h"
+
+/* ---- chunks of X: parts of a segment, or several whole ones ---- */
+
+static inline size_t hl__chunk_of_segments(const hl__tokens *x, size_t most) {
+    if (x->segments == 1 || x->width > most / 2) return hl__sum_chunk(x->width, most);
+    size_t n_chunks = hl__ceil_div(x->segments, most / x->width);
+    return hl__ceil_div(x->segments, n_chunks) * x->width;
+}
+
+/* Columns of the chunk of X that begins at column c. */
+static inline size_t hl__chunk_at(const hl__tokens *x, size_t chunk, size_t c) {
+    size_t end = chunk > x->width ? hl__all_columns(x) : (c / x->width + 1) * x->width;
+    return hl__min(chunk, end - c);
+}
+
+/* Columns of the last chunk, or 0 where it is whole. */
+static inline size_t hl__chunk_rest(const hl__tokens *x, size_t chunk) {
+    return (chunk > x->width ? hl__all_columns(x) : x->width) % chunk;
+}
 
 /* ---- Y = X W ---- */
 
 typedef struct hl__linear_plan {
     hl__tokens x, y;
     hl__linear_cut cut;
-    bool merge;
-    size_t chunk;              /* of a segment of X */
+    size_t chunk;              /* of X: of a segment, or several whole ones */
+    size_t rows;               /* most tokens of a tile */
+    bool gathers;              /* a chunk of several segments, into scratch */
+    bool merge;                /* the sequences of a tile are one matrix */
     hl__gemm gemm[2][2][2][2]; /* rows full or last, piece full or last, chunk full or last, first or later */
 } hl__linear_plan;
 
 static inline hl_status hl__linear_prepare(const hl__tokens *x, const hl__tokens *y, hl__linear_plan *plan) {
-    *plan = (hl__linear_plan){.x = *x, .y = *y, .cut = hl__cut_linear(y), .merge = hl__tokens_merge(x, y)};
+    *plan = (hl__linear_plan){.x = *x, .y = *y, .cut = hl__cut_linear(y)};
     const hl__linear_cut *cut = &plan->cut;
-    plan->chunk = hl__sum_chunk(x->width, HL__LINEAR_BLOCK / cut->columns.columns);
+    plan->chunk = hl__chunk_of_segments(x, HL__LINEAR_BLOCK / cut->columns.columns);
+    plan->rows = hl__tile_rows(&cut->tokens);
+    plan->gathers = plan->chunk > x->width;
+    plan->merge = hl__tokens_merge(x, y) || (plan->gathers && y->segments == 1);
     hl__token_block first = hl__token_block_at(x, &cut->tokens, 0),
                     last = hl__token_block_at(x, &cut->tokens, cut->tokens.n - 1);
-    size_t rest = x->width % plan->chunk;
+    size_t rest = hl__chunk_rest(x, plan->chunk);
     for (int i = 0; i < 16; i++) {
         hl__gemm_shape shape = {.m = hl__block_rows(i & 8 ? &last : &first, plan->merge),
                                 .n = i & 4 ? hl__piece_tail(&cut->columns) : cut->columns.piece,
                                 .k = i & 2 && rest ? rest : plan->chunk,
-                                .lda = x->row_stride,
+                                .lda = plan->gathers ? plan->chunk : x->row_stride,
                                 .ldb = hl__all_columns(y),
                                 .ldc = y->row_stride,
                                 .accumulate = i & 1,
@@ -48,24 +75,45 @@ static inline hl_status hl__linear_prepare(const hl__tokens *x, const hl__tokens
     return HL_OK;
 }
 
+static inline size_t hl__linear_scratch(const hl__linear_plan *plan) {
+    return plan->gathers ? plan->chunk * plan->rows * sizeof(float) : 0;
+}
+
+/* Columns [k, k + n) of a block's tokens, into rows of a whole chunk. */
+static inline void hl__gather_chunk(const hl__linear_plan *plan, const hl__token_block *at, size_t k, size_t n,
+                                    const float *x, float *to) {
+    size_t width = plan->x.width;
+    for (size_t b = 0; b < at->n_batches; b++)
+        for (size_t i = 0; i < n; i += width) {
+            const float *x_t = x + hl__tokens_offset(&plan->x, at, b, k + i);
+            float *to_t = to + b * at->n_tokens * plan->chunk + i;
+            for (size_t t = 0; t < at->n_tokens; t++)
+                memcpy(to_t + t * plan->chunk, x_t + t * plan->x.row_stride, width * sizeof *to);
+        }
+}
+
 /* The tile's product; the caller adds bias and activation behind it. Weights come from memory a block at a time, each
  * while the product with the one before it runs. */
 static inline void hl__linear_tile(const hl__linear_plan *plan, const hl__token_block *at, hl__column_range columns,
-                                   const float *x, const float *w, float *y) {
-    size_t N = hl__all_columns(&plan->y), K = hl__all_columns(&plan->x), width = plan->x.width;
+                                   float *scratch, const float *x, const float *w, float *y) {
+    size_t N = hl__all_columns(&plan->y), K = hl__all_columns(&plan->x);
     size_t n_batches = plan->merge ? 1 : at->n_batches;
     bool last_rows = hl__block_rows(at, plan->merge) != plan->gemm[0][0][0][0].shape.m;
     for (size_t k = 0, chunk; k < K; k += chunk) {
-        chunk = hl__min(plan->chunk, width - k % width);
+        chunk = hl__chunk_at(&plan->x, plan->chunk, k);
+        if (plan->gathers) hl__gather_chunk(plan, at, k, chunk, x, scratch);
         for (size_t n = columns.begin, piece; n < columns.end; n += piece) {
             piece = hl__min(plan->cut.columns.piece, columns.end - n);
             const hl__gemm *gemm = &plan->gemm[last_rows][piece < plan->cut.columns.piece][chunk < plan->chunk][k > 0];
             const float *block = w + k * N + n, *next = block;
             if (n + piece < columns.end) next = block + piece;
             else if (k + chunk < K) next = w + (k + chunk) * N + columns.begin;
-            for (size_t b = 0; b < n_batches; b++)
-                hl__gemm_run_fetching(gemm, x + hl__tokens_offset(&plan->x, at, b, k), block,
-                                      y + hl__tokens_offset(&plan->y, at, b, n), b + 1 < n_batches ? block : next);
+            for (size_t b = 0; b < n_batches; b++) {
+                const float *x_b = plan->gathers ? scratch + b * at->n_tokens * plan->chunk
+                                                 : x + hl__tokens_offset(&plan->x, at, b, k);
+                hl__gemm_run_fetching(gemm, x_b, block, y + hl__tokens_offset(&plan->y, at, b, n),
+                                      b + 1 < n_batches ? block : next);
+            }
         }
     }
 }
@@ -87,24 +135,12 @@ static inline size_t hl__tile_columns(const hl__column_cut *cut, bool last) {
     return at.end - at.begin;
 }
 
-/* Rows of W are read in long runs: where segments are short, several of them make a chunk. */
-static inline size_t hl__chunk_of_segments(const hl__tokens *x) {
-    if (x->segments == 1 || x->width > HL__LINEAR_CHUNK / 2) return hl__sum_chunk(x->width, HL__LINEAR_CHUNK);
-    size_t n_chunks = hl__ceil_div(x->segments, HL__LINEAR_CHUNK / x->width);
-    return hl__ceil_div(x->segments, n_chunks) * x->width;
-}
-
-/* Columns of the chunk of X that begins at column c. */
-static inline size_t hl__chunk_at(const hl__tokens *x, size_t chunk, size_t c) {
-    size_t end = chunk > x->width ? hl__all_columns(x) : (c / x->width + 1) * x->width;
-    return hl__min(chunk, end - c);
-}
-
 static inline hl_status hl__linear_t_prepare(const hl__tokens *x, const hl__tokens *y, hl__linear_t_plan *plan) {
-    *plan = (hl__linear_t_plan){.x = *x, .y = *y, .cut = hl__cut_linear(y), .chunk = hl__chunk_of_segments(x)};
+    *plan = (hl__linear_t_plan){
+        .x = *x, .y = *y, .cut = hl__cut_linear(y), .chunk = hl__chunk_of_segments(x, HL__LINEAR_CHUNK)};
     const hl__linear_cut *cut = &plan->cut;
     hl__token_block last = hl__token_block_at(y, &cut->tokens, cut->tokens.n - 1);
-    size_t rest = (plan->chunk > x->width ? hl__all_columns(x) : x->width) % plan->chunk;
+    size_t rest = hl__chunk_rest(x, plan->chunk);
     plan->rows = hl__tile_rows(&cut->tokens);
     for (int i = 0; i < 16; i++) {
         hl__gemm_shape shape = {.m = hl__tile_columns(&cut->columns, i & 8),
@@ -197,7 +233,7 @@ static inline hl__product_tile hl__product_at(const hl__product_plan *plan, cons
 static inline void hl__product_run(const hl__product_plan *plan, const hl__product_tile *at, void *scratch,
                                    const float *x, const float *w, float *y) {
     if (plan->transposed) hl__linear_t_tile(&plan->turned, &at->tokens, at->columns, scratch, x, w, y);
-    else hl__linear_tile(&plan->straight, &at->tokens, at->columns, x, w, y);
+    else hl__linear_tile(&plan->straight, &at->tokens, at->columns, scratch, x, w, y);
 }
 
 static inline void hl__add_row(float *y_t, const float *added_t, size_t n) {
@@ -229,7 +265,7 @@ static inline void hl__product_grid(const hl_call *call, hl_grid *grid) {
 
 static inline size_t hl__product_scratch(const hl_call *call) {
     const hl__product_plan *plan = call->plan;
-    return plan->transposed ? hl__linear_t_scratch(&plan->turned) : 0;
+    return plan->transposed ? hl__linear_t_scratch(&plan->turned) : hl__linear_scratch(&plan->straight);
 }
 
 static inline hl_cost hl__product_cost(const hl_call *call, const hl_tile *tile) {
