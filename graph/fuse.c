@@ -4,6 +4,7 @@
  *
  *   score -> softmax [-> dropout] -> weight   becomes  attention (the weights, where somebody looks at them, are
  *                                             recomputed behind it by attention_weights)
+ *   projections of one input                  become   one that is given all their matrices
  *   concat -> dense                           becomes  dense over heads, without a copy
  *   transpose -> dense's matrix               becomes  dense with a transposed matrix, without a copy
  *   dense -> ReLU | GELU | tanh               becomes  dense with an activation
@@ -145,6 +146,43 @@ static hl_status fuse_attention(fusion *f, size_t weight_index) {
     }
     count(f);
     return HL_OK;
+}
+
+/* ---- projections ---- */
+
+/* Nothing in the graph makes the matrix and the bias, so that no other order of nodes is asked for. */
+static bool has_own_matrix(const fusion *f, const hl__ir_node *project) {
+    for (size_t i = 1; i < project->n_inputs; i++)
+        if (project->inputs[i] != HL__NONE && f->producer[project->inputs[i]] != HL__NONE) return false;
+    return true;
+}
+
+/* Both want the gradients of their matrices, or neither does: else one would be computed in vain. */
+static bool project_alike(const fusion *f, const hl__ir_node *a, const hl__ir_node *b) {
+    uint32_t w_a = a->inputs[1], w_b = b->inputs[1];
+    return a->inputs[0] == b->inputs[0] && has_own_matrix(f, b) && f->pinned[w_a] == f->pinned[w_b] &&
+           hl__shape_equal(&f->ir->values[w_a].shape, &f->ir->values[w_b].shape);
+}
+
+/* Takes the projections behind the first one in: its input is read once for all, and their gradients of it are one sum
+ * that leaves the cache once. */
+static void fuse_projections(fusion *f, size_t index) {
+    hl__ir *ir = f->ir;
+    hl__ir_node *first = &ir->nodes[index];
+    if (!has_own_matrix(f, first)) return;
+    for (size_t n = index + 1; n < ir->n_nodes; n++) {
+        hl__ir_node *other = &ir->nodes[n];
+        size_t end = 1 + 2 * first->n_outputs;
+        if (other->removed || !is_op(other, HL__OP_project) || other->n_outputs != 1) continue;
+        if (end >= first->op->max_inputs || !project_alike(f, first, other)) continue;
+        if (first->n_inputs < end) first->inputs[end - 1] = HL__NONE; /* it has no bias */
+        first->inputs[end] = other->inputs[1];
+        first->inputs[end + 1] = other->n_inputs > 2 ? other->inputs[2] : HL__NONE;
+        first->n_inputs = end + 2;
+        first->outputs[first->n_outputs++] = other->outputs[0];
+        other->removed = true;
+    }
+    count(f);
 }
 
 /* ---- dense ---- */
@@ -322,6 +360,8 @@ hl_status hl__ir_fuse(hl__ir *ir) {
     size_t n_nodes = ir->n_nodes;
     for (size_t n = 0; n < n_nodes && ir->status == HL_OK; n++)
         if (!ir->nodes[n].removed && is_op(&ir->nodes[n], HL__OP_weight)) fuse_attention(&f, n);
+    for (size_t n = 0; n < n_nodes && ir->status == HL_OK; n++)
+        if (!ir->nodes[n].removed && is_op(&ir->nodes[n], HL__OP_project)) fuse_projections(&f, n);
     for (size_t n = 0; n < n_nodes && ir->status == HL_OK; n++)
         if (!ir->nodes[n].removed && is_op(&ir->nodes[n], HL__OP_dense)) fuse_heads(&f, n);
     for (size_t n = 0; n < n_nodes && ir->status == HL_OK; n++)

@@ -9,6 +9,8 @@
 #ifndef HL_OPS_LINEAR_GRADIENT_H
 #define HL_OPS_LINEAR_GRADIENT_H
 
+#include <string.h>
+
 #include "ops/linear.h"
 #include "ops/matrix.h"
 
@@ -102,6 +104,16 @@ static inline void hl__gradient_run(const hl__gradient_plan *plan, const hl__gra
     for (size_t n = bias.begin; n < bias.end; n += piece)
         hl__gradient_db_piece(plan->turned ? &plan->x : &plan->y, at, n, hl__min(n + piece, bias.end),
                               plan->turned ? x : y, db);
+}
+
+/* What hl__gradient_run leaves where no token has a gradient. */
+static inline void hl__gradient_zero(const hl__gradient_plan *plan, const hl__gradient_tile *at, float *dw, float *db) {
+    size_t N = hl__all_columns(&plan->y), columns = at->columns.end - at->columns.begin;
+    if (at->later) return;
+    for (size_t k = at->rows.begin; dw && k < at->rows.end; k++)
+        memset(dw + k * N + at->columns.begin, 0, columns * sizeof *dw);
+    hl__column_range bias = plan->turned ? at->rows : at->columns;
+    if (db && at->with_db) memset(db + bias.begin, 0, (bias.end - bias.begin) * sizeof *db);
 }
 
 static inline void hl__gradient_grid(const hl_call *call, hl_grid *grid) {

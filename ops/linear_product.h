@@ -161,13 +161,13 @@ static inline size_t hl__linear_t_scratch(const hl__linear_t_plan *plan) {
     return (plan->chunk + plan->cut.columns.columns) * plan->rows * sizeof(float);
 }
 
-static inline void hl__linear_t_tile(const hl__linear_t_plan *plan, const hl__token_block *at, hl__column_range columns,
-                                     float *scratch, const float *x, const float *w, float *y) {
-    size_t ld = plan->rows, width = plan->x.width, T = at->n_tokens, n_columns = columns.end - columns.begin;
-    size_t inner = hl__all_columns(&plan->x);
+/* X W^T is added to Y^T in scratch, or begins it. */
+static inline void hl__linear_t_add(const hl__linear_t_plan *plan, const hl__token_block *at, hl__column_range columns,
+                                    float *scratch, const float *x, const float *w, bool later) {
+    size_t ld = plan->rows, width = plan->x.width, T = at->n_tokens, inner = hl__all_columns(&plan->x);
     float *xt = scratch, *yt = xt + plan->chunk * ld;
     const float *w_tile = w + columns.begin * inner;
-    bool last_columns = n_columns != plan->cut.columns.columns, last_rows = at->n_batches * T != ld;
+    bool last_columns = columns.end - columns.begin != plan->cut.columns.columns, last_rows = at->n_batches * T != ld;
     for (size_t c = 0, n; c < inner; c += n) {
         n = hl__chunk_at(&plan->x, plan->chunk, c);
         for (size_t i = 0, some; i < n; i += some) { /* what lies in one segment */
@@ -176,9 +176,15 @@ static inline void hl__linear_t_tile(const hl__linear_t_plan *plan, const hl__to
                 hl__transpose_block(x + hl__tokens_offset(&plan->x, at, b, c + i), plan->x.row_stride, T, some,
                                     xt + i * ld + b * T, ld);
         }
-        hl__gemm_run(&plan->gemm[last_columns][last_rows][n < plan->chunk][c > 0], w_tile + c, xt, yt);
+        hl__gemm_run(&plan->gemm[last_columns][last_rows][n < plan->chunk][later || c > 0], w_tile + c, xt, yt);
     }
-    size_t piece = plan->cut.columns.piece;
+}
+
+/* Y^T becomes Y. */
+static inline void hl__linear_t_put(const hl__linear_t_plan *plan, const hl__token_block *at, hl__column_range columns,
+                                    const float *scratch, float *y) {
+    size_t ld = plan->rows, T = at->n_tokens, piece = plan->cut.columns.piece;
+    const float *yt = scratch + plan->chunk * ld;
     for (size_t c = columns.begin; c < columns.end; c += piece)
         for (size_t b = 0; b < at->n_batches; b++)
             hl__transpose_block(yt + (c - columns.begin) * ld + b * T, ld, hl__min(piece, columns.end - c), T,
@@ -232,8 +238,12 @@ static inline hl__product_tile hl__product_at(const hl__product_plan *plan, cons
 
 static inline void hl__product_run(const hl__product_plan *plan, const hl__product_tile *at, void *scratch,
                                    const float *x, const float *w, float *y) {
-    if (plan->transposed) hl__linear_t_tile(&plan->turned, &at->tokens, at->columns, scratch, x, w, y);
-    else hl__linear_tile(&plan->straight, &at->tokens, at->columns, scratch, x, w, y);
+    if (!plan->transposed) {
+        hl__linear_tile(&plan->straight, &at->tokens, at->columns, scratch, x, w, y);
+        return;
+    }
+    hl__linear_t_add(&plan->turned, &at->tokens, at->columns, scratch, x, w, false);
+    hl__linear_t_put(&plan->turned, &at->tokens, at->columns, scratch, y);
 }
 
 static inline void hl__add_row(float *y_t, const float *added_t, size_t n) {

@@ -16,12 +16,12 @@ START_TEST(EveryPassOfTheBlockHasItsTime) {
         ck_assert_msg(pass != NULL, "%s", what);
         forward +=
             strcmp(pass, ".forward") == 0 && (strncmp(what, "project", 7) == 0 || strncmp(what, "dense", 5) == 0);
-        weights += strcmp(pass, ".dw") == 0;
+        weights += strncmp(pass, ".dw", 3) == 0;
         ck_assert_double_le(number_of(entry, "ms_median"), last);
         ck_assert_double_le(number_of(entry, "ms_min"), number_of(entry, "ms_median"));
         last = number_of(entry, "ms_median");
     }
-    ck_assert(forward == 4 && weights == 4); /* three projections and the dense */
+    ck_assert(forward == 2 && weights == 4); /* three projections, forwards at once, and the dense */
     json_decref(report);
 }
 END_TEST

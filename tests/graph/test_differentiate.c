@@ -116,7 +116,7 @@ START_TEST(NoPassOfAModelOnlyAddsShares) {
     ck_assert_msg(kit_stages(&ir, m.graph, outputs, TWO_BLOCK_PARAMS, KIT_DIFFERENTIATED) == HL_OK, "%s", ir.message);
     ck_assert_uint_eq(kit_calls(&ir, ".sum.forward"), 0);
     ck_assert_uint_eq(kit_calls(&ir, ".dx"),
-                      2 * (3 + 3 + 2) + 2); /* projections, dense, norms; the norm and dense behind */
+                      2 * (1 + 3 + 2) + 2); /* projections, dense, norms; the norm and dense behind */
     hl__ir_clear(&ir);
     hl_graph_destroy(m.graph);
 }

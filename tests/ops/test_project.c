@@ -1,46 +1,60 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * Projection: each head's matrix times each token, in head-major layout, with or without bias, at any extents. */
+ * Projection: each head's matrix times each token, in head-major layout, with or without bias, at any extents, for one
+ * set of matrices or several. */
 #include <math.h>
 
 #include "tests/support/op_check.h"
 #include "tests/support/suite.h"
 
-enum { X, W, BIAS };
+enum { X, W, BIAS, SETS = 3 }; /* set p: W + 2 p, BIAS + 2 p */
 
-static void products(const op_case *c, const double *const in[], double *y, bool of_sizes) {
-    const size_t *x = c->inputs[X].shape.extent, *w = c->inputs[W].shape.extent;
-    size_t B = x[0], T = x[1], K = x[2], H = w[1], D = w[2];
+static void products(const op_case *c, const double *x, const double *w, const double *bias, double *y, bool of_sizes) {
+    const size_t *of_x = c->inputs[X].shape.extent, *of_w = c->inputs[W].shape.extent;
+    size_t B = of_x[0], T = of_x[1], K = of_x[2], H = of_w[1], D = of_w[2];
     for (size_t b = 0; b < B; b++)
         for (size_t h = 0; h < H; h++)
             for (size_t t = 0; t < T; t++)
                 for (size_t d = 0; d < D; d++) {
-                    double sum = in[BIAS] ? in[BIAS][h * D + d] : 0;
+                    double sum = bias ? bias[h * D + d] : 0;
                     if (of_sizes) sum = fabs(sum);
                     for (size_t k = 0; k < K; k++) {
-                        double product = in[X][(b * T + t) * K + k] * in[W][(k * H + h) * D + d];
+                        double product = x[(b * T + t) * K + k] * w[(k * H + h) * D + d];
                         sum += of_sizes ? fabs(product) : product;
                     }
                     y[((b * H + h) * T + t) * D + d] = sum;
                 }
 }
 
-static void project(const op_case *c, const double *const in[], double *const out[]) { products(c, in, out[0], false); }
+static void all_sets(const op_case *c, const double *const in[], double *const out[], bool of_sizes) {
+    for (size_t p = 0; p < SETS; p++)
+        if (in[W + 2 * p]) products(c, in[X], in[W + 2 * p], in[BIAS + 2 * p], out[p], of_sizes);
+}
 
-static void sizes(const op_case *c, const double *const in[], double *const out[]) { products(c, in, out[0], true); }
+static void project(const op_case *c, const double *const in[], double *const out[]) { all_sets(c, in, out, false); }
+
+static void sizes(const op_case *c, const double *const in[], double *const out[]) { all_sets(c, in, out, true); }
 
 /* n products and n additions, each rounded by half a unit of FLT_EPSILON at most, whatever their order: (n + 1) / 2 of
  * the sum of sizes (Higham 2002, section 3.1); 1 % for terms in the square. n is K forward (and 1 for the bias), H D
- * for dx, B T for dw and dbias. */
-static op_case case_of(size_t B, size_t T, size_t K, size_t H, size_t D) {
-    return (op_case){.op = HL__OP_project,
-                     .inputs = {{.shape = HL_SHAPE(B, T, K)}, {.shape = HL_SHAPE(K, H, D)}, {.shape = HL_SHAPE(H, D)}},
-                     .oracle = project,
-                     .magnitude = sizes,
-                     .value = {.relative = 1.01 * ((double)K + 2) / 2},
-                     .gradient = {.relative = 1.01 * (fmax((double)(H * D), (double)(B * T)) + 1) / 2},
-                     .samples = 40};
+ * of each set for dx, B T for dw and dbias. */
+static op_case sets_of(size_t sets, size_t B, size_t T, size_t K, size_t H, size_t D) {
+    op_case c = {.op = HL__OP_project,
+                 .inputs = {{.shape = HL_SHAPE(B, T, K)}},
+                 .oracle = project,
+                 .magnitude = sizes,
+                 .value = {.relative = 1.01 * ((double)K + 2) / 2},
+                 .gradient = {.relative = 1.01 * (fmax((double)(sets * H * D), (double)(B * T)) + 1) / 2},
+                 .samples = 40};
+    for (size_t p = 0; p < SETS; p++) {
+        c.inputs[W + 2 * p].shape = HL_SHAPE(K, H, D);
+        c.inputs[BIAS + 2 * p].shape = HL_SHAPE(H, D);
+        c.inputs[W + 2 * p].absent = c.inputs[BIAS + 2 * p].absent = p >= sets;
+    }
+    return c;
 }
+
+static op_case case_of(size_t B, size_t T, size_t K, size_t H, size_t D) { return sets_of(1, B, T, K, H, D); }
 
 START_TEST(AnyExtents) {
     size_t extents[][5] = {{1, 1, 1, 1, 1},    {1, 1, 5, 1, 3},    {2, 3, 7, 3, 5},     {3, 1, 19, 2, 1},
@@ -101,6 +115,41 @@ START_TEST(StridedOperandsAreRead) {
 }
 END_TEST
 
+START_TEST(SeveralSetsProjectOneInput) {
+    size_t extents[][5] = {{2, 3, 7, 3, 5}, {2, 65, 17, 3, 16}, {3, 129, 40, 1, 40}, {5, 13, 64, 2, 64}};
+    for (size_t i = 0; i < 4 * sizeof extents / sizeof *extents; i++) {
+        const size_t *e = extents[i / 4];
+        op_case c = sets_of(2 + i % 2, e[0], e[1], e[2], e[3], e[4]);
+        c.inputs[BIAS + 2].absent = i % 4 == 2;
+        c.samples = 6;
+        op_check(&c);
+    }
+}
+END_TEST
+
+/* Gradients of matrices that a loss does not depend on are zeros. */
+START_TEST(SomeResultsMayHaveNoGradient) {
+    for (uint32_t absent = 1; absent < 7; absent++) {
+        op_case c = sets_of(3, 2, 65, 17, 3, 16);
+        c.absent_d_outputs = absent;
+        c.samples = 6;
+        op_check(&c);
+    }
+}
+END_TEST
+
+START_TEST(SetsThatDoNotMatchAreRefused) {
+    op_case wider = sets_of(3, 2, 3, 8, 4, 5), missing = wider, alone = sets_of(2, 2, 3, 8, 4, 5);
+    wider.inputs[W + 4].shape = HL_SHAPE(8, 4, 6);
+    wider.inputs[BIAS + 4].shape = HL_SHAPE(4, 6);
+    op_check_refused(&wider, HL_SHAPE_MISMATCH);
+    missing.inputs[W + 2].absent = missing.inputs[BIAS + 2].absent = true;
+    op_check_refused(&missing, HL_INVALID_ARGUMENT);
+    alone.inputs[BIAS + 4].absent = false;
+    op_check_refused(&alone, HL_INVALID_ARGUMENT);
+}
+END_TEST
+
 START_TEST(WhatDoesNotFitIsRefused) {
     struct {
         size_t input;
@@ -122,6 +171,8 @@ START_TEST(WhatDoesNotFitIsRefused) {
 END_TEST
 
 int main(void) {
-    return run_tests("project", TESTS(AnyExtents, BlocksOfEverySize, LargerShapesMakeEightTiles,
-                                      ManyTokensAreAddedInOrder, StridedOperandsAreRead, WhatDoesNotFitIsRefused));
+    return run_tests("project",
+                     TESTS(AnyExtents, BlocksOfEverySize, LargerShapesMakeEightTiles, ManyTokensAreAddedInOrder,
+                           StridedOperandsAreRead, SeveralSetsProjectOneInput, SomeResultsMayHaveNoGradient,
+                           SetsThatDoNotMatchAreRefused, WhatDoesNotFitIsRefused));
 }
