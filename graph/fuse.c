@@ -7,11 +7,13 @@
  *   projections of one input                  become   one that is given all their matrices
  *   concat -> dense                           becomes  dense over heads, without a copy
  *   transpose -> dense's matrix               becomes  dense with a transposed matrix, without a copy
+ *   dense -> scale                            becomes  dense with a scale
  *   dense -> ReLU | GELU | tanh               becomes  dense with an activation
  *   dense -> add of as large a tensor         becomes  dense with a residual
  *
  * A value that must exist in itself (its gradient is asked for, or, but for attention weights, it is an output) is
  * never fused away. */
+#include <math.h>
 #include <string.h>
 
 #include "graph/ir.h"
@@ -226,6 +228,27 @@ static hl_status fuse_transposed(fusion *f, size_t index) {
     return HL_OK;
 }
 
+static bool has_residual(const hl__ir_node *dense) { return dense->n_inputs > 3 && dense->inputs[3] != HL__NONE; }
+
+/* A factor that is not a normal number stays by itself: 0 would mean none, and what underflows has lost its digits. */
+static hl_status fuse_scale(fusion *f, size_t index) {
+    hl__ir *ir = f->ir;
+    hl__ir_node *node = &ir->nodes[index];
+    hl__ir_node *dense = sole_producer(f, node->inputs[0], HL__OP_dense);
+    if (!dense || has_residual(dense)) return HL_OK;
+    const hl_dense_config *given = dense->options;
+    float factor = ((const hl_scale_config *)node->options)->factor;
+    float scale = given->scale != 0 ? given->scale * factor : factor;
+    if (given->activation != HL_ACTIVATION_NONE || !isnormal(scale)) return HL_OK;
+    hl_dense_config *config;
+    if (dense_config(ir, dense, &config) != HL_OK) return ir->status;
+    config->scale = scale;
+    dense->outputs[0] = node->outputs[0];
+    node->removed = true;
+    count(f);
+    return HL_OK;
+}
+
 static hl_activation activation_of(const hl__ir_node *node) {
     if (is_op(node, HL__OP_relu)) return HL_ACTIVATION_RELU;
     if (is_op(node, HL__OP_gelu)) return HL_ACTIVATION_GELU;
@@ -256,7 +279,7 @@ static hl_status fuse_residual(fusion *f, size_t index) {
     for (size_t made = 2; made-- > 0;) {
         hl__ir_node *dense = sole_producer(f, sum->inputs[made], HL__OP_dense);
         uint32_t residual = sum->inputs[1 - made];
-        if (!dense || (dense->n_inputs > 3 && dense->inputs[3] != HL__NONE)) continue;
+        if (!dense || has_residual(dense)) continue;
         if (((const hl_dense_config *)dense->options)->activation != HL_ACTIVATION_NONE) continue;
         if (!hl__shape_equal(&ir->values[sum->inputs[made]].shape, shape) ||
             !hl__shape_equal(&ir->values[residual].shape, shape))
@@ -366,6 +389,8 @@ hl_status hl__ir_fuse(hl__ir *ir) {
         if (!ir->nodes[n].removed && is_op(&ir->nodes[n], HL__OP_dense)) fuse_heads(&f, n);
     for (size_t n = 0; n < n_nodes && ir->status == HL_OK; n++)
         if (!ir->nodes[n].removed && is_op(&ir->nodes[n], HL__OP_dense)) fuse_transposed(&f, n);
+    for (size_t n = 0; n < n_nodes && ir->status == HL_OK; n++)
+        if (!ir->nodes[n].removed && is_op(&ir->nodes[n], HL__OP_scale)) fuse_scale(&f, n);
     for (size_t n = 0; n < n_nodes && ir->status == HL_OK; n++)
         if (!ir->nodes[n].removed) fuse_activation(&f, n);
     for (size_t n = 0; n < n_nodes && ir->status == HL_OK; n++)

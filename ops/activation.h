@@ -49,24 +49,35 @@ static inline hl__floats hl__activation_gradient(hl_activation activation, hl__f
     return hl__splat(1);
 }
 
-/* y[j] = act(y[j] + bias[j]); z[j], where z is not NULL, gets the sum. bias may be NULL. */
-static inline void hl__activate_row(hl_activation activation, float *y, const float *bias, float *z, size_t n) {
+/* What a dense multiplies its sums by. */
+static inline float hl__dense_scale(const hl_dense_config *config) { return config->scale != 0 ? config->scale : 1; }
+
+/* y[j] = act(scale (y[j] + bias[j])); z[j], where z is not NULL, gets what is activated. bias may be NULL. */
+static inline void hl__activate_row(const hl_dense_config *config, float *y, const float *bias, float *z, size_t n) {
+    hl_activation activation = config->activation;
+    float scale = hl__dense_scale(config);
     for (size_t j = 0; j < n; j += HL__LANES) {
         size_t some = hl__min(HL__LANES, n - j);
         hl__floats v = hl__load_some(y + j, some, 0);
         if (bias) v += hl__load_some(bias + j, some, 0);
+        if (scale != 1) v *= scale;
         if (z) hl__store_some(z + j, v, some);
         hl__store_some(y + j, hl__activate(activation, v), some);
     }
 }
 
-/* dz[j] = dy[j] act'(known[j]). */
-static inline void hl__activation_gradient_row(hl_activation activation, const float *dy, const float *known, float *dz,
-                                               size_t n) {
+/* dz[j] = scale dy[j] act'(known[j]). known is not read where there is no activation. */
+static inline void hl__activation_gradient_row(const hl_dense_config *config, const float *dy, const float *known,
+                                               float *dz, size_t n) {
+    hl_activation activation = config->activation;
+    float scale = hl__dense_scale(config);
     for (size_t j = 0; j < n; j += HL__LANES) {
         size_t some = hl__min(HL__LANES, n - j);
-        hl__floats slope = hl__activation_gradient(activation, hl__load_some(known + j, some, 0));
-        hl__store_some(dz + j, hl__load_some(dy + j, some, 0) * slope, some);
+        hl__floats v = hl__load_some(dy + j, some, 0);
+        if (activation != HL_ACTIVATION_NONE)
+            v *= hl__activation_gradient(activation, hl__load_some(known + j, some, 0));
+        if (scale != 1) v *= scale;
+        hl__store_some(dz + j, v, some);
     }
 }
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * dense: a matrix for every token, with bias and activation on the tile while it is in cache.
+ * dense: a matrix for every token, with bias, scale and activation on the tile while it is in cache.
  *
- *   z[t, n] = sum_k x[t, k] w[k, n] + bias[n]        y = act(z), or z + residual
+ *   z[t, n] = scale (sum_k x[t, k] w[k, n] + bias[n])        y = act(z), or z + residual
  *   x [..., K], w [K, N], bias [N] (optional), y [..., N]
  *   with config.heads: x [B, H, T, D], w [H * D, N], y [B, T, N]: concat and dense in one, without a copy;
  *   k runs over h * D + d (Vaswani et al. 2017, section 3.2.2);
@@ -10,6 +10,8 @@
  *   residual as y (optional, not with an activation): what a skip connection adds (He et al. 2016).
  *
  * Saved: z where the activation is GELU (its gradient needs it); ReLU and tanh are differentiated from y. */
+#include <math.h>
+
 #include "ops/activation.h"
 #include "ops/linear_gradient.h"
 #include "ops/linear_product.h"
@@ -28,6 +30,7 @@ static hl_status infer(hl_inference *i) {
     hl_shape_text(w, b, sizeof b);
     if ((unsigned)config->activation > HL_ACTIVATION_TANH)
         return hl_refuse(i, HL_INVALID_ARGUMENT, "%d is no activation", (int)config->activation);
+    if (!isfinite(config->scale)) return hl_refuse(i, HL_INVALID_ARGUMENT, "the scale is not finite");
     for (size_t k = 0; k < i->n_inputs; k++)
         if (hl_view_present(&i->input[k]) && i->input[k].dtype != HL_F32)
             return hl_refuse(i, HL_TYPE_MISMATCH, "input %zu is %s, not f32", k, hl_dtype_name(i->input[k].dtype));
@@ -71,19 +74,19 @@ static hl_status forward_prepare(const hl_call *call, void *plan) {
     return hl__product_prepare(&x, &y, config_of(call)->transposed, &call->operand[FRESIDUAL], plan);
 }
 
-/* Bias, activation and residual of a tile whose product has been made. */
+/* Bias, scale, activation and residual of a tile whose product has been made. */
 static void finish_tile(const hl_call *call, const hl__tokens *y, const hl__token_block *at, hl__column_range columns) {
     const hl_view *bias = &call->operand[FBIAS], *z = &call->operand[FZ], *residual = &call->operand[FRESIDUAL];
     const float *bias_n = hl_view_present(bias) ? hl__f32(bias) + columns.begin : NULL;
-    hl_activation activation = config_of(call)->activation;
-    bool activates = bias_n || activation != HL_ACTIVATION_NONE, adds = hl_view_present(residual);
-    bool save = activation == HL_ACTIVATION_GELU && hl_view_present(z);
+    const hl_dense_config *config = config_of(call);
+    bool activates = bias_n || config->activation != HL_ACTIVATION_NONE || hl__dense_scale(config) != 1;
+    bool adds = hl_view_present(residual), save = config->activation == HL_ACTIVATION_GELU && hl_view_present(z);
     size_t n = columns.end - columns.begin;
     for (size_t row = 0; (activates || adds) && row < at->n_batches * at->n_tokens; row++) {
         size_t offset =
             hl__tokens_offset(y, at, row / at->n_tokens, columns.begin) + row % at->n_tokens * y->row_stride;
         float *y_t = hl__f32(&call->operand[FY]) + offset;
-        if (activates) hl__activate_row(activation, y_t, bias_n, save ? hl__f32(z) + offset : NULL, n);
+        if (activates) hl__activate_row(config, y_t, bias_n, save ? hl__f32(z) + offset : NULL, n);
         if (adds) hl__add_row(y_t, hl__f32(residual) + offset, n);
     }
 }
@@ -103,26 +106,29 @@ static void forward_kernel(const hl_call *call, const hl_tile *tile) {
     if (keeps_nothing(call, tile)) *hl__f32(&call->operand[FZ]) = 0;
 }
 
-/* ---- backward: dz = dy act'(z);  dx = dz w^T, plus what else reads x sends back;  dw = x^T dz;  dbias = sum_t dz ----
- */
+/* ---- backward: dz = scale dy act'(z);  dx = dz w^T, plus what else reads x sends back;
+ *                dw = x^T dz;  dbias = sum_t dz;  dresidual = dy ---- */
 
 enum { ZDY, ZY, ZZ, ZDZ };
 
 static bool dz_alias(const hl_call *call, const hl_view *source, hl_view *view, size_t *offset) {
-    if (config_of(call)->activation != HL_ACTIVATION_NONE) return false;
+    const hl_dense_config *config = config_of(call);
+    if (config->activation != HL_ACTIVATION_NONE || hl__dense_scale(config) != 1) return false;
     return hl__same_view(call, source, view, offset) && hl__view_dense(source);
 }
 
 static void dz_kernel(const hl_call *call, const hl_tile *tile) {
-    const hl_view *dz = &call->operand[ZDZ];
+    const hl_dense_config *config = config_of(call);
+    const hl_view *dz = &call->operand[ZDZ], *known = NULL;
+    if (config->activation != HL_ACTIVATION_NONE)
+        known = &call->operand[config->activation == HL_ACTIVATION_GELU ? ZZ : ZY];
     hl__cut cut = hl__cut_rows(&dz->shape, 1);
     hl_box box = hl__cut_box(&cut, &dz->shape, tile->index[0]);
-    hl_activation activation = config_of(call)->activation;
     size_t at[HL_MAX_RANK] = {0}, r = dz->shape.rank, n = dz->shape.extent[r - 1];
     for (bool started = false; hl__next_row(&box, r, at, &started);) {
         size_t offset = hl__offset(dz, at);
-        const float *known = hl__f32(&call->operand[activation == HL_ACTIVATION_GELU ? ZZ : ZY]) + offset;
-        hl__activation_gradient_row(activation, hl__f32(&call->operand[ZDY]) + offset, known, hl__f32(dz) + offset, n);
+        hl__activation_gradient_row(config, hl__f32(&call->operand[ZDY]) + offset,
+                                    known ? hl__f32(known) + offset : NULL, hl__f32(dz) + offset, n);
     }
 }
 
@@ -185,8 +191,10 @@ static void dz_grid(const hl_call *call, hl_grid *grid) {
 static void dz_access(const hl_call *call, const hl_tile *tile, hl_box *boxes) {
     const hl_shape *shape = &call->operand[ZDZ].shape;
     hl__cut cut = hl__cut_rows(shape, 1);
+    hl_activation activation = config_of(call)->activation;
     boxes[ZDY] = boxes[ZY] = boxes[ZZ] = boxes[ZDZ] = hl__cut_box(&cut, shape, tile->index[0]);
-    boxes[config_of(call)->activation == HL_ACTIVATION_GELU ? ZY : ZZ] = hl__box_empty();
+    if (activation != HL_ACTIVATION_GELU) boxes[ZZ] = hl__box_empty();
+    if (activation == HL_ACTIVATION_GELU || activation == HL_ACTIVATION_NONE) boxes[ZY] = hl__box_empty();
 }
 
 static void dx_access(const hl_call *call, const hl_tile *tile, hl_box *boxes) {

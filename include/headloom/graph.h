@@ -105,7 +105,7 @@ HL_PUBLIC hl_tensor *hl_concat(hl_graph *graph, hl_tensor *heads);
 
 /* ---- layers ---- */
 
-/* x [..., K], w [K, N], bias [N] or NULL -> [..., N]. An activation behind it is fused into it. */
+/* x [..., K], w [K, N], bias [N] or NULL -> [..., N]. A scale and an activation behind it are fused into it. */
 HL_PUBLIC hl_tensor *hl_dense(hl_graph *graph, hl_tensor *x, hl_tensor *w, hl_tensor *bias);
 
 /* table [V, D], index HL_I32 [...] in 0..V-1 -> [..., D]. */

@@ -52,6 +52,7 @@ typedef struct hl_dense_config {
     hl_activation activation;
     bool heads;      /* x is [B, H, T, D] and w [H * D, N]: concat and dense in one, without a copy */
     bool transposed; /* w is [N, K]: a table of words that makes logits, too */
+    float scale;     /* z = scale (x w + bias), before activation and residual; 0: 1 */
 } hl_dense_config;
 
 typedef struct hl_axes_config { /* sum, mean */

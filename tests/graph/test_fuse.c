@@ -287,81 +287,6 @@ END_TEST
 
 /* ---- dense ---- */
 
-static void assert_projections(hl_graph *g, hl_tensor *const outputs[], size_t n, size_t n_left) {
-    hl__ir ir = {0};
-    ck_assert_msg(kit_stages(&ir, g, outputs, n, KIT_FUSED) == HL_OK, "%s", ir.message);
-    ck_assert_uint_eq(kit_nodes(&ir, "project"), n_left);
-    hl__ir_clear(&ir);
-}
-
-/* As many as an operator takes; not those of another input or shape, nor with a matrix that the graph makes, nor one
- * that is trained with one that is not. */
-START_TEST(ProjectionsOfOneInputAreOne) {
-    hl_graph *g = kit_graph();
-    hl_tensor *x = hl_input(g, "x", HL_F32, HL_SHAPE(2, 5, 6)), *r = hl_input(g, "r", HL_F32, HL_SHAPE(2, 5, 6));
-    hl_tensor *w[4], *y[8], *bias = kit_param(g, "bias", HL_SHAPE(3, 4));
-    const char *names[] = {"w0", "w1", "w2", "w3"};
-    for (size_t p = 0; p < 4; p++) w[p] = kit_param(g, names[p], HL_SHAPE(6, 3, 4));
-    for (size_t p = 0; p < 4; p++) y[p] = hl_project(g, x, w[p], p % 2 ? bias : NULL);
-    assert_projections(g, y, 1, 1);
-    assert_projections(g, y, 2, 1);
-    assert_projections(g, y, 3, 1);
-    assert_projections(g, y, 4, 2);
-    y[4] = hl_project(g, r, w[1], NULL);
-    y[5] = hl_project(g, x, kit_param(g, "other", HL_SHAPE(6, 4, 3)), NULL);
-    y[6] = hl_project(g, x, hl_scale(g, w[1], 2), NULL);
-    y[7] = hl_project(g, x, w[2], hl_scale(g, bias, 2));
-    for (size_t i = 4; i < 8; i++) {
-        assert_projections(g, (hl_tensor *[]){y[0], y[i]}, 2, 2);
-        assert_projections(g, (hl_tensor *[]){y[i], y[1], y[2]}, 3, 2);
-    }
-    hl_tensor *loss = hl_sum(g, hl_multiply(g, y[0], y[1]), 0, false);
-    assert_projections(g, (hl_tensor *[]){loss, hl_gradient(g, loss, w[0]), hl_gradient(g, loss, w[1])}, 3, 1);
-    assert_projections(g, (hl_tensor *[]){loss, hl_gradient(g, loss, w[0])}, 2, 2);
-    assert_projections(g, (hl_tensor *[]){loss, hl_gradient(g, loss, x)}, 2, 1);
-    hl_graph_destroy(g);
-}
-END_TEST
-
-/* Some of the results may belong to one loss, the others to another. */
-START_TEST(GradientsOfOneOfSeveralLossesAreWhole) {
-    enum { N = 2 * 5 * 6, M = 6 * 3 * 4 };
-    float dx[2][2][N], dw[2][2][M], data[N];
-    kit_fill(data, N, 3);
-    for (size_t apart = 0; apart < 2; apart++) {
-        hl_graph *g = kit_graph();
-        hl_tensor *x = hl_input(g, "x", HL_F32, HL_SHAPE(2, 5, 6)), *loss[2], *w[2], *outputs[4];
-        for (size_t i = 0; i < 2; i++) {
-            w[i] = kit_param(g, i ? "w1" : "w0", HL_SHAPE(6, 3, 4));
-            hl_tensor *y = hl_project(g, x, apart && i ? hl_scale(g, w[i], 1) : w[i], NULL);
-            loss[i] = hl_sum(g, hl_multiply(g, y, y), 0, false);
-        }
-        for (size_t i = 0; i < 2; i++) outputs[2 * i] = hl_gradient(g, loss[i], x);
-        for (size_t i = 0; i < 2; i++) outputs[2 * i + 1] = hl_gradient(g, loss[0], w[i]);
-        assert_projections(g, outputs, 4, apart ? 2 : 1);
-        hl_runtime *runtime = kit_runtime(2);
-        hl_state *state = kit_state();
-        hl_program *program = kit_program(runtime, g, state, outputs, 4);
-        kit_write(program, x, data, sizeof data);
-        kit_run(program);
-        for (size_t i = 0; i < 2; i++) {
-            kit_read(program, outputs[2 * i], dx[apart][i], sizeof dx[apart][i]);
-            kit_read(program, outputs[2 * i + 1], dw[apart][i], sizeof dw[apart][i]);
-        }
-        hl_program_destroy(program);
-        hl_state_destroy(state);
-        hl_runtime_destroy(runtime);
-        hl_graph_destroy(g);
-    }
-    ck_assert_mem_eq(dx[0], dx[1], sizeof dx[0]);
-    ck_assert_mem_eq(dw[0], dw[1], sizeof dw[0]);
-    ck_assert_float_ne(dx[0][0][1], 0);
-    ck_assert_float_ne(dx[0][1][1], 0);
-    ck_assert_float_ne(dw[0][0][1], 0);
-    for (size_t e = 0; e < M; e++) ck_assert_float_eq(dw[0][1][e], 0); /* the first loss does not know it */
-}
-END_TEST
-
 START_TEST(ConcatAndDenseAreOne) {
     hl_graph *g = kit_graph();
     hl_tensor *heads = hl_input(g, "heads", HL_F32, HL_SHAPE(2, 3, 5, 4));
@@ -537,11 +462,35 @@ START_TEST(WhatIsLookedAtOrBroadcastIsNotAResidual) {
 }
 END_TEST
 
+enum { TOKENS = 70, C = 48, N = TOKENS * C };
+
+/* outputs: y [TOKENS, C], its loss's gradients of x [TOKENS, C] and of a matrix of 2 C C, and what keeps nodes apart.
+ * Without the latter by any number of workers and with them, the three have the same bits. */
+static void assert_same_bits(hl_graph *g, hl_tensor *x, hl_tensor *const outputs[], size_t n) {
+    static float data[N], first[3][2 * N], other[3][2 * N];
+    size_t bytes[] = {sizeof data, sizeof data, 2 * C * C * sizeof(float)}, workers[] = {1, 2, 3, 7, 2};
+    kit_fill(data, N, 3);
+    for (size_t i = 0; i < KIT_COUNT(workers); i++) {
+        hl_runtime *runtime = kit_runtime(workers[i]);
+        hl_state *state = kit_state();
+        hl_program *program = kit_program(runtime, g, state, outputs, i + 1 < KIT_COUNT(workers) ? 3 : n);
+        kit_write(program, x, data, sizeof data);
+        kit_run(program);
+        for (size_t o = 0; o < 3; o++) {
+            kit_read(program, outputs[o], i ? other[o] : first[o], bytes[o]);
+            if (i) ck_assert_mem_eq(first[o], other[o], bytes[o]);
+        }
+        ck_assert_float_ne(first[1][N / 2], 0);
+        hl_program_destroy(program);
+        hl_state_destroy(state);
+        hl_runtime_destroy(runtime);
+    }
+}
+
 /* x + dense(gelu(dense(norm x))): fused and, with what is in between asked for, unfused the same sums in the same
  * order, and so by any number of workers. The gradient of x, of which the norm's is a share, costs no pass that only
  * adds. */
 START_TEST(FusedAndUnfusedResidualsHaveTheSameBits) {
-    enum { TOKENS = 70, C = 48, N = TOKENS * C };
     hl_graph *g = kit_graph();
     hl_tensor *x = hl_input(g, "x", HL_F32, HL_SHAPE(TOKENS, C)), *up = kit_param(g, "up", HL_SHAPE(C, 2 * C));
     hl_tensor *down = kit_param(g, "down", HL_SHAPE(2 * C, C)), *bias = kit_param(g, "bias", HL_SHAPE(C));
@@ -554,24 +503,82 @@ START_TEST(FusedAndUnfusedResidualsHaveTheSameBits) {
     ck_assert_uint_eq(kit_nodes(&ir, "add"), 0);
     ck_assert_uint_eq(kit_calls(&ir, "d.x.sum.forward"), 0);
     hl__ir_clear(&ir);
-    static float data[N], first[3][2 * N], other[3][2 * N];
-    size_t bytes[] = {sizeof data, sizeof data, 2 * C * C * sizeof(float)}, workers[] = {1, 2, 3, 7, 2};
-    kit_fill(data, N, 3);
-    for (size_t i = 0; i < KIT_COUNT(workers); i++) {
-        hl_runtime *runtime = kit_runtime(workers[i]);
-        hl_state *state = kit_state();
-        hl_program *program = kit_program(runtime, g, state, outputs, i + 1 < KIT_COUNT(workers) ? 3 : 4);
-        kit_write(program, x, data, sizeof data);
-        kit_run(program);
-        for (size_t o = 0; o < 3; o++) {
-            kit_read(program, outputs[o], i ? other[o] : first[o], bytes[o]);
-            if (i) ck_assert_mem_eq(first[o], other[o], bytes[o]);
-        }
-        ck_assert_float_ne(first[1][N / 2], 0);
-        hl_program_destroy(program);
-        hl_state_destroy(state);
-        hl_runtime_destroy(runtime);
+    assert_same_bits(g, x, outputs, 4);
+    hl_graph_destroy(g);
+}
+END_TEST
+
+/* ---- dense and scale ---- */
+
+START_TEST(DenseAndScaleAreOne) {
+    hl_graph *g = kit_graph();
+    hl_tensor *x = hl_input(g, "x", HL_F32, HL_SHAPE(2, 5, 6)), *r = hl_input(g, "r", HL_F32, HL_SHAPE(2, 5, 6));
+    hl_tensor *w = kit_param(g, "w", HL_SHAPE(6, 6)), *b = kit_param(g, "b", HL_SHAPE(6));
+    hl_tensor *thrice = hl_scale(g, hl_dense(g, x, w, b), 3), *chain = hl_scale(g, thrice, -0.5f);
+    struct {
+        hl_tensor *y;
+        float scale;
+        hl_activation activation;
+        size_t n_residuals;
+    } cases[] = {{thrice, 3, HL_ACTIVATION_NONE, 0},
+                 {hl_gelu(g, thrice), 3, HL_ACTIVATION_GELU, 0},
+                 {hl_add(g, thrice, r), 3, HL_ACTIVATION_NONE, 1},
+                 {hl_add(g, x, thrice), 3, HL_ACTIVATION_NONE, 1},
+                 {chain, -1.5f, HL_ACTIVATION_NONE, 0},
+                 {hl_relu(g, chain), -1.5f, HL_ACTIVATION_RELU, 0},
+                 {hl_add(g, r, chain), -1.5f, HL_ACTIVATION_NONE, 1},
+                 {hl_scale(g, chain, -2 / 3.0f), 1, HL_ACTIVATION_NONE, 0}};
+    for (size_t i = 0; i < KIT_COUNT(cases); i++) {
+        assert_left(g, &cases[i].y, 1, 1, cases[i].n_residuals);
+        hl_tensor *outputs[] = {cases[i].y, hl_gradient(g, hl_sum(g, cases[i].y, 0, false), w)};
+        hl__ir ir = {0};
+        ck_assert_int_eq(kit_stages(&ir, g, outputs, 2, KIT_DIFFERENTIATED), HL_OK);
+        const hl_dense_config *config = ir.nodes[0].options;
+        ck_assert_float_eq(config->scale, cases[i].scale);
+        ck_assert_int_eq(config->activation, cases[i].activation);
+        ck_assert_uint_eq(ir.nodes[0].outputs[0], hl__ir_find(&ir, cases[i].y));
+        ck_assert_uint_eq(kit_calls(&ir, ".dz"), config->scale != 1); /* else dy is dz */
+        hl__ir_clear(&ir);
     }
+    hl_graph_destroy(g);
+}
+END_TEST
+
+START_TEST(WhatIsLookedAtOrNoNormalNumberIsNotAScale) {
+    hl_graph *g = kit_graph();
+    hl_tensor *x = hl_input(g, "x", HL_F32, HL_SHAPE(5, 6)), *w = kit_param(g, "w", HL_SHAPE(6, 6));
+    hl_tensor *before = hl_dense(g, x, w, NULL), *y = hl_scale(g, before, 2), *loss = hl_sum(g, y, 0, false);
+    assert_left(g, (hl_tensor *[]){y, before}, 2, 2, 0);
+    assert_left(g, (hl_tensor *[]){y, hl_exp(g, before)}, 2, 3, 0);
+    assert_left(g, (hl_tensor *[]){loss, hl_gradient(g, loss, before)}, 2, 3, 0);
+    assert_left(g, (hl_tensor *[]){loss, hl_gradient(g, loss, y)}, 2, 2, 0); /* the product is still there */
+    hl_tensor *behind[] = {hl_scale(g, hl_tanh(g, before), 2), hl_scale(g, hl_add(g, before, x), 2)};
+    for (size_t i = 0; i < 2; i++) assert_left(g, &behind[i], 1, 2, i);
+    const float alone[] = {0, NAN, INFINITY, -INFINITY, 1e-40f}, twice[] = {1e30f, -1e30f, 1e-30f, 1e-20f};
+    for (size_t i = 0; i < KIT_COUNT(alone); i++) {
+        hl_tensor *scaled = hl_scale(g, before, alone[i]);
+        assert_left(g, &scaled, 1, 2, 0);
+    }
+    for (size_t i = 0; i < KIT_COUNT(twice); i++) { /* the first of two */
+        hl_tensor *scaled = hl_scale(g, hl_scale(g, before, twice[i]), twice[i]);
+        assert_left(g, &scaled, 1, 2, 0);
+    }
+    hl_graph_destroy(g);
+}
+END_TEST
+
+/* x + scale(dense(gelu(scale(dense x)))), one of the scales in two steps, of which one is exact. */
+START_TEST(FusedAndUnfusedScalesHaveTheSameBits) {
+    hl_graph *g = kit_graph();
+    hl_tensor *x = hl_input(g, "x", HL_F32, HL_SHAPE(TOKENS, C)), *up = kit_param(g, "up", HL_SHAPE(C, 2 * C));
+    hl_tensor *down = kit_param(g, "down", HL_SHAPE(2 * C, C)), *bias = kit_param(g, "bias", HL_SHAPE(2 * C));
+    hl_tensor *wide = hl_dense(g, x, up, bias), *h = hl_gelu(g, hl_scale(g, hl_scale(g, wide, 0.3f), 2));
+    hl_tensor *made = hl_dense(g, h, down, NULL), *y = hl_add(g, x, hl_scale(g, made, -1.7f));
+    hl_tensor *loss = hl_mean(g, hl_multiply(g, y, y), 0, false);
+    hl_tensor *outputs[] = {y, hl_gradient(g, loss, x), hl_gradient(g, loss, up), wide, made};
+    assert_left(g, outputs, 1, 2, 1);
+    assert_left(g, (hl_tensor *[]){y, wide, made}, 3, 7, 0);
+    assert_same_bits(g, x, outputs, 5);
     hl_graph_destroy(g);
 }
 END_TEST
@@ -582,7 +589,7 @@ int main(void) {
         TESTS(ATransposedMatrixIsNotCopied, AttentionIsFused, SharedKeysAndValuesAreFusedWhereTheirGroupsAreTheSame,
               TheFusedNodeTakesOverOperandsOptionsAndNames, LookingAtTheWeightsKeepsAttentionFused,
               WhatTheLossNeedsInBetweenUnfuses, LookingAtTheWeightsChangesNoBit, FusedAndUnfusedAgree,
-              ProjectionsOfOneInputAreOne, GradientsOfOneOfSeveralLossesAreWhole, ConcatAndDenseAreOne,
-              DenseAndActivationAreOneWhereNobodyLooksInBetween, FusedAndUnfusedDenseAgree, DenseAndResidualAreOne,
-              WhatIsLookedAtOrBroadcastIsNotAResidual, FusedAndUnfusedResidualsHaveTheSameBits));
+              ConcatAndDenseAreOne, DenseAndActivationAreOneWhereNobodyLooksInBetween, FusedAndUnfusedDenseAgree,
+              DenseAndResidualAreOne, WhatIsLookedAtOrBroadcastIsNotAResidual, FusedAndUnfusedResidualsHaveTheSameBits,
+              DenseAndScaleAreOne, WhatIsLookedAtOrNoNormalNumberIsNotAScale, FusedAndUnfusedScalesHaveTheSameBits));
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * Dense: a matrix for every token, or for every token over its heads, with or without bias and residual, and each
- * activation with its gradient. */
+ * Dense: a matrix for every token, or for every token over its heads, with or without bias, scale and residual, and
+ * each activation with its gradient. */
 #include <math.h>
 
 #include "headloom/options.h"
@@ -23,6 +23,8 @@ static size_t place_of(const op_case *c, size_t t, size_t k) {
     size_t H = x[1], T = x[2], D = x[3];
     return ((t / T * H + k / D) * T + t % T) * D + k % D;
 }
+
+static double scale_of(const hl_dense_config *config) { return config->scale != 0 ? (double)config->scale : 1; }
 
 static double activate(hl_activation activation, double z) {
     switch (activation) {
@@ -46,6 +48,7 @@ static void products(const op_case *c, const double *const in[], double *y, bool
                 double product = in[X][place_of(c, t, k)] * in[W][config->transposed ? n * K + k : k * N + n];
                 z += of_sizes ? fabs(product) : product;
             }
+            z *= of_sizes ? fabs(scale_of(config)) : scale_of(config);
             double residual = in[RESIDUAL] ? in[RESIDUAL][t * N + n] : 0;
             y[t * N + n] = of_sizes ? z + fabs(residual) : activate(config->activation, z) + residual;
         }
@@ -62,11 +65,14 @@ static void sizes(const op_case *c, const double *const in[], double *const out[
  *
  * Gradients: the activation's gradient is off by its second derivative (|gelu''| <= 1.13, |tanh''| <= 0.77) times
  * error_z and by 8 units of its own. dx sums N of them times weights, dw and dbias T times inputs: an absolute error
- * for each term. The sums themselves add (n + 1) / 2 of their sizes. */
+ * for each term. The sums themselves add (n + 1) / 2 of their sizes.
+ *
+ * A scale multiplies z, its error and each term of the gradients, and is one more rounding of z and of dz. */
 static op_case case_of(hl_shape x, size_t N, double reach, const hl_dense_config *config) {
     size_t K = config->heads ? x.extent[1] * x.extent[3] : x.extent[x.rank - 1];
     double tokens = (double)(hl_shape_elements(&x) / K), k = (double)K, terms = fmax(reach * (double)N, tokens);
-    double error_z = (k + 2) / 2 * (k * reach + 1);
+    double scale = fabs(scale_of(config)), once = config->scale != 0 ? 0.5 : 0;
+    double error_z = scale * ((k + 2) / 2 + once) * (k * reach + 1);
     hl_shape w = config->transposed ? HL_SHAPE(N, K) : HL_SHAPE(K, N);
     bool curved = config->activation == HL_ACTIVATION_GELU || config->activation == HL_ACTIVATION_TANH;
     return (op_case){
@@ -75,9 +81,9 @@ static op_case case_of(hl_shape x, size_t N, double reach, const hl_dense_config
         .inputs = {{.shape = x}, {.shape = w, .low = -reach, .high = reach}, {.shape = HL_SHAPE(N)}, {.absent = true}},
         .oracle = dense,
         .magnitude = sizes,
-        .value = {.relative = 1.14 * (k + 2) / 2 + (curved ? 6 : 0)},
-        .gradient = {.absolute = curved ? terms * (1.13 * error_z + 8) : 0,
-                     .relative = 1.01 * (fmax((double)N, tokens) + 2) / 2},
+        .value = {.relative = 1.14 * ((k + 2) / 2 + once) + (curved ? 6 : 0)},
+        .gradient = {.absolute = curved ? scale * terms * (1.13 * error_z + 8) : 0,
+                     .relative = 1.01 * ((fmax((double)N, tokens) + 2) / 2 + once)},
         .samples = 30};
 }
 
@@ -197,6 +203,24 @@ START_TEST(ActivationsOfLargeNumbers) {
 }
 END_TEST
 
+/* Before activation and residual; the gradient of the residual has none of it. */
+START_TEST(ScalesOfSums) {
+    static const float factors[] = {0.3f, -1.7f, 1};
+    for (int i = 0; i < 60; i++) {
+        hl_dense_config config = {.activation = (hl_activation)(i % 5 % 4), /* none comes twice: with a residual */
+                                  .scale = factors[i / 5 % 3],
+                                  .heads = i / 15 % 2,
+                                  .transposed = i % 2};
+        op_case c = case_of(config.heads ? HL_SHAPE(2, 3, 19, 7) : HL_SHAPE(2, 19, 21), 37, 0.25, &config);
+        if (i % 5 == 4) c.inputs[RESIDUAL] = (op_input){.shape = HL_SHAPE(2, 19, 37)};
+        c.inputs[BIAS].absent = i >= 30;
+        c.d_output_layout = i % 4 == 3 ? HL_LAYOUT_ANY : HL_LAYOUT_DENSE;
+        c.samples = 10;
+        op_check(&c);
+    }
+}
+END_TEST
+
 /* Heads that share a tile and the one left over, sums in chunks of 384, tiles of 128 and 256 columns and of 128 tokens:
  * none of them changes what is computed. */
 START_TEST(BlocksOfEverySize) {
@@ -277,18 +301,21 @@ START_TEST(WhatDoesNotFitIsRefused) {
     }
     hl_dense_config unknown[] = {{.activation = (hl_activation)4},
                                  {.activation = (hl_activation)-1},
+                                 {.scale = NAN},
+                                 {.scale = INFINITY},
+                                 {.scale = -INFINITY},
                                  {.activation = HL_ACTIVATION_RELU}}; /* the last one known, but not with a residual */
-    for (size_t i = 0; i < 3; i++) {
+    for (size_t i = 0; i < 6; i++) {
         op_case c = case_of(HL_SHAPE(2, 7, 24), 5, 1, &unknown[i]);
-        if (i == 2) c.inputs[RESIDUAL] = (op_input){.shape = HL_SHAPE(2, 7, 5)};
+        if (i == 5) c.inputs[RESIDUAL] = (op_input){.shape = HL_SHAPE(2, 7, 5)};
         op_check_refused(&c, HL_INVALID_ARGUMENT);
     }
 }
 END_TEST
 
 int main(void) {
-    return run_tests("dense", TESTS(TransposedMatrices, AnyRankAndExtents, HeadsAreConcatenatedWithoutACopy,
-                                    ResidualsAreAdded, ActivationsAndTheirGradients, ActivationsOfLargeNumbers,
-                                    BlocksOfEverySize, LargerShapesMakeEightTiles, ManyTokensAreAddedInOrder,
-                                    StridedOperandsAreRead, WhatDoesNotFitIsRefused));
+    return run_tests("dense", TESTS(ScalesOfSums, TransposedMatrices, AnyRankAndExtents,
+                                    HeadsAreConcatenatedWithoutACopy, ResidualsAreAdded, ActivationsAndTheirGradients,
+                                    ActivationsOfLargeNumbers, BlocksOfEverySize, LargerShapesMakeEightTiles,
+                                    ManyTokensAreAddedInOrder, StridedOperandsAreRead, WhatDoesNotFitIsRefused));
 }
