@@ -19,7 +19,12 @@ typedef struct hl__gemm_shape {
     bool transpose_a;
     bool accumulate; /* C += A B */
     bool fetch;      /* another B, as large, is to be brought into the second-level cache meanwhile */
+    bool pack;       /* with fetch: B's rows meet in few sets of the first-level cache, and are to be copied */
 } hl__gemm_shape;
+
+/* True where rows are multiples of 4 KiB apart. A product of 128 x 256 x 192 then runs at 216 instead of 245 GFLOP/s
+ * (Zen 5), with a copy at 237. */
+static inline bool hl__gemm_rows_meet(size_t ld) { return ld * sizeof(float) % 4096 == 0; }
 
 /* A prepared product: plain data, kept in a pass's plan. */
 typedef struct hl__gemm {
@@ -38,8 +43,10 @@ hl_status hl__gemm_prepare(const hl__gemm_shape *shape, hl__gemm *gemm);
 void hl__gemm_run(const hl__gemm *gemm, const float *a, const float *b, float *c);
 
 /* The same for a shape that fetches: next_b is the B of the product behind this one, or b where there is none. It is
- * not read, so what lies behind its end may be missing. A wish, which the portable kernel does not grant. */
-void hl__gemm_run_fetching(const hl__gemm *gemm, const float *a, const float *b, float *c, const float *next_b);
+ * not read, so what lies behind its end may be missing. scratch: k x n floats where the shape packs. Wishes, which the
+ * portable kernel does not grant. */
+void hl__gemm_run_fetching(const hl__gemm *gemm, const float *a, const float *b, float *c, const float *next_b,
+                           float *scratch);
 
 /* The name of what stands behind the seam: "libxsmm" or "portable". */
 const char *hl__gemm_kind(void);

@@ -18,7 +18,9 @@
 #define HL__LINEAR_MOST_COLUMNS 256 /* of a tile */
 #define HL__LINEAR_MOST_ROWS 128
 #define HL__LINEAR_WIDE_TILES 16 /* tiles are made wider while there are so many, */
-#define HL__LINEAR_TALL_TILES 64 /* and then taller while there are so many */
+#define HL__LINEAR_TALL_TILES 64 /* and then taller while there are so many, */
+#define HL__LINEAR_LONG_SUM 8192 /* or, with sums of so many terms, */
+#define HL__LINEAR_LONG_TILES 12 /* so many */
 #define HL__LINEAR_CHUNK 384     /* of a sum */
 #define HL__LINEAR_BLOCK 49152   /* weights, 192 KiB: in the second-level cache there is one at work and the next */
 
@@ -194,8 +196,10 @@ typedef struct hl__linear_cut {
     hl__column_cut columns;
 } hl__linear_cut;
 
-static inline hl__linear_cut hl__cut_linear(const hl__tokens *y) {
+/* Tiles of Y, whose elements are sums of `inner` terms. */
+static inline hl__linear_cut hl__cut_linear(const hl__tokens *y, size_t inner) {
     size_t rows = HL__LINEAR_SIDE, most = HL__LINEAR_SIDE;
+    size_t enough = inner >= HL__LINEAR_LONG_SUM ? HL__LINEAR_LONG_TILES : HL__LINEAR_TALL_TILES;
     hl__linear_cut cut = {hl__cut_tokens(y, rows), hl__cut_columns(y->segments, y->width, most)};
     for (; most < HL__LINEAR_MOST_COLUMNS; most *= 2) {
         hl__column_cut wider = hl__cut_columns(y->segments, y->width, 2 * most);
@@ -204,7 +208,7 @@ static inline hl__linear_cut hl__cut_linear(const hl__tokens *y) {
     }
     for (; rows < HL__LINEAR_MOST_ROWS; rows *= 2) {
         hl__token_cut taller = hl__cut_tokens(y, 2 * rows);
-        if (taller.n * cut.columns.n < HL__LINEAR_TALL_TILES) break;
+        if (taller.n * cut.columns.n < enough) break;
         cut.tokens = taller;
     }
     return cut;

@@ -46,16 +46,18 @@ typedef struct hl__linear_plan {
     size_t chunk;              /* of X: of a segment, or several whole ones */
     size_t rows;               /* most tokens of a tile */
     bool gathers;              /* a chunk of several segments, into scratch */
+    bool packs;                /* weights whose rows meet in cache, into scratch */
     bool merge;                /* the sequences of a tile are one matrix */
     hl__gemm gemm[2][2][2][2]; /* rows full or last, piece full or last, chunk full or last, first or later */
 } hl__linear_plan;
 
 static inline hl_status hl__linear_prepare(const hl__tokens *x, const hl__tokens *y, hl__linear_plan *plan) {
-    *plan = (hl__linear_plan){.x = *x, .y = *y, .cut = hl__cut_linear(y)};
+    *plan = (hl__linear_plan){.x = *x, .y = *y, .cut = hl__cut_linear(y, hl__all_columns(x))};
     const hl__linear_cut *cut = &plan->cut;
     plan->chunk = hl__chunk_of_segments(x, HL__LINEAR_BLOCK / cut->columns.columns);
     plan->rows = hl__tile_rows(&cut->tokens);
     plan->gathers = plan->chunk > x->width;
+    plan->packs = hl__gemm_rows_meet(hl__all_columns(y));
     plan->merge = hl__tokens_merge(x, y) || (plan->gathers && y->segments == 1);
     hl__token_block first = hl__token_block_at(x, &cut->tokens, 0),
                     last = hl__token_block_at(x, &cut->tokens, cut->tokens.n - 1);
@@ -68,15 +70,18 @@ static inline hl_status hl__linear_prepare(const hl__tokens *x, const hl__tokens
                                 .ldb = hl__all_columns(y),
                                 .ldc = y->row_stride,
                                 .accumulate = i & 1,
-                                .fetch = true};
+                                .fetch = true,
+                                .pack = plan->packs};
         hl_status status = hl__gemm_prepare(&shape, &plan->gemm[i >> 3 & 1][i >> 2 & 1][i >> 1 & 1][i & 1]);
         if (status != HL_OK) return status;
     }
     return HL_OK;
 }
 
+/* A chunk of tokens [rows][chunk], then a block of weights [chunk][piece]; either only where it is needed. */
 static inline size_t hl__linear_scratch(const hl__linear_plan *plan) {
-    return plan->gathers ? plan->chunk * plan->rows * sizeof(float) : 0;
+    size_t tokens = plan->gathers ? plan->rows : 0, columns = plan->packs ? plan->cut.columns.piece : 0;
+    return plan->chunk * (tokens + columns) * sizeof(float);
 }
 
 /* Columns [k, k + n) of a block's tokens, into rows of a whole chunk. */
@@ -98,6 +103,7 @@ static inline void hl__linear_tile(const hl__linear_plan *plan, const hl__token_
                                    float *scratch, const float *x, const float *w, float *y) {
     size_t N = hl__all_columns(&plan->y), K = hl__all_columns(&plan->x);
     size_t n_batches = plan->merge ? 1 : at->n_batches;
+    float *w_packed = scratch + (plan->gathers ? plan->chunk * plan->rows : 0);
     bool last_rows = hl__block_rows(at, plan->merge) != plan->gemm[0][0][0][0].shape.m;
     for (size_t k = 0, chunk; k < K; k += chunk) {
         chunk = hl__chunk_at(&plan->x, plan->chunk, k);
@@ -112,7 +118,7 @@ static inline void hl__linear_tile(const hl__linear_plan *plan, const hl__token_
                 const float *x_b = plan->gathers ? scratch + b * at->n_tokens * plan->chunk
                                                  : x + hl__tokens_offset(&plan->x, at, b, k);
                 hl__gemm_run_fetching(gemm, x_b, block, y + hl__tokens_offset(&plan->y, at, b, n),
-                                      b + 1 < n_batches ? block : next);
+                                      b + 1 < n_batches ? block : next, w_packed);
             }
         }
     }
@@ -136,8 +142,10 @@ static inline size_t hl__tile_columns(const hl__column_cut *cut, bool last) {
 }
 
 static inline hl_status hl__linear_t_prepare(const hl__tokens *x, const hl__tokens *y, hl__linear_t_plan *plan) {
-    *plan = (hl__linear_t_plan){
-        .x = *x, .y = *y, .cut = hl__cut_linear(y), .chunk = hl__chunk_of_segments(x, HL__LINEAR_CHUNK)};
+    *plan = (hl__linear_t_plan){.x = *x,
+                                .y = *y,
+                                .cut = hl__cut_linear(y, hl__all_columns(x)),
+                                .chunk = hl__chunk_of_segments(x, HL__LINEAR_CHUNK)};
     const hl__linear_cut *cut = &plan->cut;
     hl__token_block last = hl__token_block_at(y, &cut->tokens, cut->tokens.n - 1);
     size_t rest = hl__chunk_rest(x, plan->chunk);

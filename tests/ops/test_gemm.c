@@ -24,10 +24,23 @@ static void fetch_and_run(const hl__gemm_shape *shape, const float *a, const flo
     hl__gemm_shape fetching = *shape;
     fetching.fetch = true;
     ck_assert_int_eq(hl__gemm_prepare(&fetching, &gemm), HL_OK);
-    hl__gemm_run_fetching(&gemm, a, b, c, NULL); /* what is to be fetched need not exist */
+    hl__gemm_run_fetching(&gemm, a, b, c, NULL, NULL); /* what is to be fetched need not exist */
+}
+
+static void pack_and_run(const hl__gemm_shape *shape, const float *a, const float *b, float *c) {
+    hl__gemm gemm;
+    hl__gemm_shape packing = *shape;
+    float *scratch = malloc(shape->k * shape->n * sizeof *scratch + 1);
+    packing.fetch = packing.pack = true;
+    ck_assert_int_eq(hl__gemm_prepare(&packing, &gemm), HL_OK);
+    hl__gemm_run_fetching(&gemm, a, b, c, b, scratch);
+    free(scratch);
 }
 
 START_TEST(ProductsThatFetchAreAsRight) { gemm_check_all(fetch_and_run); }
+END_TEST
+
+START_TEST(ProductsThatPackAreAsRight) { gemm_check_all(pack_and_run); }
 END_TEST
 
 START_TEST(WithoutInnerExtentCIsZeroedOrKept) {
@@ -91,7 +104,7 @@ END_TEST
 
 int main(void) {
     return run_tests("gemm", TESTS(ProductsAreRightForAllKindsAndOddShapes, ProductsThatFetchAreAsRight,
-                                   WithoutInnerExtentCIsZeroedOrKept, WithoutRowsOrColumnsNothingIsTouched,
-                                   RowsThatOverlapAreRefused, SpansBeyondTheGeneratorsReachAreRefusedOrPortable,
-                                   BlocksAreTransposed));
+                                   ProductsThatPackAreAsRight, WithoutInnerExtentCIsZeroedOrKept,
+                                   WithoutRowsOrColumnsNothingIsTouched, RowsThatOverlapAreRefused,
+                                   SpansBeyondTheGeneratorsReachAreRefusedOrPortable, BlocksAreTransposed));
 }
