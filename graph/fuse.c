@@ -228,6 +228,13 @@ static hl_status fuse_transposed(fusion *f, size_t index) {
     return HL_OK;
 }
 
+/* The dense makes what the node behind it made. */
+static void take_in(fusion *f, hl__ir_node *dense, hl__ir_node *node) {
+    dense->outputs[0] = node->outputs[0];
+    node->removed = true;
+    count(f);
+}
+
 static bool has_residual(const hl__ir_node *dense) { return dense->n_inputs > 3 && dense->inputs[3] != HL__NONE; }
 
 /* A factor that is not a normal number stays by itself: 0 would mean none, and what underflows has lost its digits. */
@@ -243,9 +250,7 @@ static hl_status fuse_scale(fusion *f, size_t index) {
     hl_dense_config *config;
     if (dense_config(ir, dense, &config) != HL_OK) return ir->status;
     config->scale = scale;
-    dense->outputs[0] = node->outputs[0];
-    node->removed = true;
-    count(f);
+    take_in(f, dense, node);
     return HL_OK;
 }
 
@@ -265,9 +270,7 @@ static hl_status fuse_activation(fusion *f, size_t index) {
     hl_dense_config *config;
     if (dense_config(ir, dense, &config) != HL_OK) return ir->status;
     config->activation = activation;
-    dense->outputs[0] = node->outputs[0];
-    node->removed = true;
-    count(f);
+    take_in(f, dense, node);
     return HL_OK;
 }
 

@@ -239,6 +239,19 @@ START_TEST(BlocksOfEverySize) {
 }
 END_TEST
 
+/* Weights whose rows are 4 KiB apart are copied behind the first 24 rows of a product: with tokens that are gathered
+ * from short heads and without, and a last chunk. */
+START_TEST(WeightsWhoseRowsMeetInCache) {
+    hl_shape shapes[] = {HL_SHAPE(2, 3, 19, 7), HL_SHAPE(1, 30, 26, 9), HL_SHAPE(1, 2, 30, 130), HL_SHAPE(30, 400)};
+    for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++) {
+        hl_dense_config config = {.heads = shapes[i].rank == 4};
+        op_case c = case_of(shapes[i], 1024, 0.25, &config);
+        c.samples = 1;
+        op_check(&c);
+    }
+}
+END_TEST
+
 START_TEST(LargerShapesMakeEightTiles) {
     for (int i = 0; i < 3; i++) {
         hl_dense_config config = {.activation = i == 1 ? HL_ACTIVATION_GELU : HL_ACTIVATION_NONE, .heads = i == 2};
@@ -314,7 +327,7 @@ START_TEST(WhatDoesNotFitIsRefused) {
 END_TEST
 
 int main(void) {
-    return run_tests("dense", TESTS(ScalesOfSums, TransposedMatrices, AnyRankAndExtents,
+    return run_tests("dense", TESTS(ScalesOfSums, WeightsWhoseRowsMeetInCache, TransposedMatrices, AnyRankAndExtents,
                                     HeadsAreConcatenatedWithoutACopy, ResidualsAreAdded, ActivationsAndTheirGradients,
                                     ActivationsOfLargeNumbers, BlocksOfEverySize, LargerShapesMakeEightTiles,
                                     ManyTokensAreAddedInOrder, StridedOperandsAreRead, WhatDoesNotFitIsRefused));
