@@ -8,9 +8,16 @@
 
 enum { BATCH = 16, TOKENS = 32, WORDS = 16, WIDTH = 32, HEADS = 2, SIZE = WIDTH / HEADS, BACK = 3, REACH = 4 };
 
-static void check(hl_status status, const char *words) {
-    if (status == HL_OK) return;
-    fprintf(stderr, "%s: %s\n", hl_status_string(status), words);
+/* A macro, so that the message is fetched after the call that it explains: C evaluates the arguments of a function in
+ * any order. */
+#define CHECK(call, message)                       \
+    do {                                           \
+        hl_status status = (call);                 \
+        if (status != HL_OK) end(status, message); \
+    } while (0)
+
+static void end(hl_status status, const char *message) {
+    fprintf(stderr, "%s: %s\n", hl_status_string(status), message);
     exit(EXIT_FAILURE);
 }
 
@@ -22,9 +29,9 @@ int main(void) {
     hl_runtime *runtime;
     hl_state *state;
     hl_graph *g;
-    check(hl_runtime_create(NULL, &runtime), "hl_runtime_create"); /* a worker a core */
-    check(hl_state_create(&state), "hl_state_create");             /* will hold parameters and moments */
-    check(hl_graph_create(&g), "hl_graph_create");
+    CHECK(hl_runtime_create(NULL, &runtime), "hl_runtime_create"); /* a worker a core */
+    CHECK(hl_state_create(&state), "hl_state_create");             /* will hold parameters and moments */
+    CHECK(hl_graph_create(&g), "hl_graph_create");
 
     /* The model. A wrong shape anywhere is remembered by the graph and reported by hl_program_create. */
     hl_tensor *words = hl_input(g, "words", HL_I32, HL_SHAPE(BATCH, TOKENS));
@@ -44,12 +51,13 @@ int main(void) {
 
     /* Forward, backward and update as one program, compiled once and run for each batch. */
     hl_program *program;
-    check(hl_program_create(runtime, g, state, (hl_tensor *[]){loss, logits, step}, 3, &program), hl_graph_error(g));
+    hl_tensor *outputs[] = {loss, logits, step};
+    CHECK(hl_program_create(runtime, g, state, outputs, 3, &program), hl_graph_error(g));
     static int32_t distances[TOKENS * TOKENS], batch[BATCH][TOKENS], wanted[BATCH][TOKENS];
     static float made[BATCH][TOKENS][WORDS];
     hl_nn_distances(distances, TOKENS, TOKENS, REACH);
-    check(hl_program_write(program, distance, distances, sizeof distances), hl_program_error(program));
-    check(hl_program_write(program, rate, &(float){0.02f}, sizeof(float)), hl_program_error(program));
+    CHECK(hl_program_write(program, distance, distances, sizeof distances), hl_program_error(program));
+    CHECK(hl_program_write(program, rate, &(float){0.02f}, sizeof(float)), hl_program_error(program));
 
     uint32_t random = 1;
     for (int i = 1; i <= 300; i++) {
@@ -58,14 +66,14 @@ int main(void) {
                 batch[b][t] = (int32_t)((random = random * 1664525 + 1013904223) >> 28);
                 wanted[b][t] = t < BACK ? HL_IGNORED : batch[b][t - BACK];
             }
-        check(hl_program_write(program, words, batch, sizeof batch), hl_program_error(program));
-        check(hl_program_write(program, labels, wanted, sizeof wanted), hl_program_error(program));
-        check(hl_program_run(program), hl_program_error(program));
+        CHECK(hl_program_write(program, words, batch, sizeof batch), hl_program_error(program));
+        CHECK(hl_program_write(program, labels, wanted, sizeof wanted), hl_program_error(program));
+        CHECK(hl_program_run(program), hl_program_error(program));
         if (i != 1 && i % 50 != 0) continue;
 
         float value;
-        check(hl_program_read(program, loss, &value, sizeof value), hl_program_error(program));
-        check(hl_program_read(program, logits, made, sizeof made), hl_program_error(program));
+        CHECK(hl_program_read(program, loss, &value, sizeof value), hl_program_error(program));
+        CHECK(hl_program_read(program, logits, made, sizeof made), hl_program_error(program));
         int right = 0;
         for (int b = 0; b < BATCH; b++)
             for (int t = BACK; t < TOKENS; t++) {

@@ -19,19 +19,22 @@ typedef struct small_gpt {
     hl_program *program; /* the logits, or the loss and the step */
 } small_gpt;
 
-static inline void check_ok(hl_status status, const char *words) {
-    ck_assert_msg(status == HL_OK, "%s: %s", hl_status_string(status), words);
-}
+/* A macro, so that the message is fetched after the call that it explains. */
+#define CHECK_OK(call, message)                                                          \
+    do {                                                                                 \
+        hl_status status_ = (call);                                                      \
+        ck_assert_msg(status_ == HL_OK, "%s: %s", hl_status_string(status_), (message)); \
+    } while (0)
 
 static inline small_gpt open_gpt(const gpt_sizes *sizes, bool trains) {
     small_gpt made = {.runtime = NULL};
     hl_graph *graph;
-    check_ok(hl_runtime_create(&(hl_runtime_options){.workers = 2}, &made.runtime), "runtime");
-    check_ok(hl_state_create(&made.state), "state");
-    check_ok(hl_graph_create(&graph), "graph");
+    CHECK_OK(hl_runtime_create(&(hl_runtime_options){.workers = 2}, &made.runtime), "runtime");
+    CHECK_OK(hl_state_create(&made.state), "state");
+    CHECK_OK(hl_graph_create(&graph), "graph");
     gpt_build(&made.model, sizes, graph);
     hl_tensor *outputs[] = {trains ? made.model.loss : made.model.logits, made.model.step};
-    check_ok(hl_program_create(made.runtime, graph, made.state, outputs, trains ? 2 : 1, &made.program),
+    CHECK_OK(hl_program_create(made.runtime, graph, made.state, outputs, trains ? 2 : 1, &made.program),
              hl_graph_error(graph));
     return made;
 }
@@ -44,7 +47,7 @@ static inline void close_gpt(small_gpt *small) {
 }
 
 static inline void write_input(const small_gpt *small, hl_tensor *tensor, const void *values, size_t bytes) {
-    check_ok(hl_program_write(small->program, tensor, values, bytes), hl_program_error(small->program));
+    CHECK_OK(hl_program_write(small->program, tensor, values, bytes), hl_program_error(small->program));
 }
 
 /* A tensor of the state. */
@@ -57,7 +60,7 @@ typedef struct held {
 static inline held held_at(const small_gpt *small, size_t index) {
     held made;
     hl_dtype dtype;
-    check_ok(hl_state_tensor(small->state, index, &made.name, &dtype, &made.shape), "state");
+    CHECK_OK(hl_state_tensor(small->state, index, &made.name, &dtype, &made.shape), "state");
     made.elements = hl_shape_elements(&made.shape);
     return made;
 }

@@ -74,8 +74,8 @@ static void write_batch(const small_gpt *small, size_t words, float rate) {
 
 static float run_step(const small_gpt *small) {
     float loss;
-    check_ok(hl_program_run(small->program), hl_program_error(small->program));
-    check_ok(hl_program_read(small->program, small->model.loss, &loss, sizeof loss), "loss");
+    CHECK_OK(hl_program_run(small->program), hl_program_error(small->program));
+    CHECK_OK(hl_program_read(small->program, small->model.loss, &loss, sizeof loss), "loss");
     return loss;
 }
 
@@ -90,7 +90,7 @@ START_TEST(TheTableOfWordsMakesTheLogits) {
     run_step(&small);
     float moment[11 * 8];
     ck_assert_uint_eq(V * W, 11 * 8);
-    check_ok(hl_state_read(small.state, "adamw.m/word.table", moment, sizeof moment), hl_state_error(small.state));
+    CHECK_OK(hl_state_read(small.state, "adamw.m/word.table", moment, sizeof moment), hl_state_error(small.state));
     for (size_t word = SEEN; word < V; word++)
         for (size_t c = 0; c < W; c++) ck_assert_msg(moment[word * W + c] != 0, "word %zu, %zu", word, c);
     close_gpt(&small);
@@ -159,7 +159,7 @@ START_TEST(AProgramCountsTheSameProducts) {
         size_t T = s.tokens = lengths[i];
         small_gpt small = open_gpt(&s, true);
         hl_program_sizes sizes;
-        check_ok(hl_program_measure(small.program, &sizes), "sizes");
+        CHECK_OK(hl_program_measure(small.program, &sizes), "sizes");
         double weights = weights_counted(&s), least = attention_counted(&s) / 6 * 7;
         double most = least * 2 * (double)T / (double)(T + 1);
         ck_assert_msg(sizes.flops >= weights + least && sizes.flops <= weights + most,

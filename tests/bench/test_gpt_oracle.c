@@ -24,7 +24,7 @@ static void scatter(const small_gpt *small) {
         if (!is_parameter(tensor.name)) continue;
         float *values = bench_random(tensor.elements, t, 0.5);
         ck_assert_ptr_nonnull(values);
-        check_ok(hl_state_write(small->state, tensor.name, values, tensor.elements * sizeof *values), tensor.name);
+        CHECK_OK(hl_state_write(small->state, tensor.name, values, tensor.elements * sizeof *values), tensor.name);
         free(values);
     }
 }
@@ -33,8 +33,8 @@ static const int32_t text[15] = {3, 10, 0, 7, 3, 1, 2, 4, 5, 6, 8, 9, 10, 10, 0}
 
 static void run_small(const small_gpt *small, float *logits) {
     write_input(small, small->model.words, text, sizeof text);
-    check_ok(hl_program_run(small->program), hl_program_error(small->program));
-    check_ok(hl_program_read(small->program, small->model.logits, logits, N_LOGITS * sizeof *logits), "logits");
+    CHECK_OK(hl_program_run(small->program), hl_program_error(small->program));
+    CHECK_OK(hl_program_read(small->program, small->model.logits, logits, N_LOGITS * sizeof *logits), "logits");
 }
 
 /* The oracle's logits of sequence b. */
@@ -79,18 +79,18 @@ START_TEST(EveryElementOfEveryParameterCounts) {
             float values[256];
             size_t bytes = tensor.elements * sizeof *values;
             ck_assert_uint_le(bytes, sizeof values);
-            check_ok(hl_state_read(small.state, tensor.name, values, bytes), tensor.name);
+            CHECK_OK(hl_state_read(small.state, tensor.name, values, bytes), tensor.name);
             for (size_t e = 0; e < tensor.elements; e++) {
                 float was = values[e];
                 values[e] += 0.25f;
-                check_ok(hl_state_write(small.state, tensor.name, values, bytes), tensor.name);
+                CHECK_OK(hl_state_write(small.state, tensor.name, values, bytes), tensor.name);
                 ask(&small, text, N, after);
                 double moved = difference(before, after, N * 11);
                 bool counts = !blind && !(positions && e >= N * tiny[i].width);
                 ck_assert_msg(counts ? moved > 1e-9 : moved < 1e-12, "%s, element %zu: %g", tensor.name, e, moved);
                 values[e] = was;
             }
-            check_ok(hl_state_write(small.state, tensor.name, values, bytes), tensor.name);
+            CHECK_OK(hl_state_write(small.state, tensor.name, values, bytes), tensor.name);
         }
         close_gpt(&small);
     }

@@ -52,7 +52,7 @@ static void check_profile(const json_t *profile, double runs) {
 START_TEST(TheProfileIsThatOfTheRunsAskedFor) {
     small_gpt small = open_gpt(&tiny[0], true);
     hl_program_sizes sizes;
-    check_ok(hl_program_measure(small.program, &sizes), "sizes");
+    CHECK_OK(hl_program_measure(small.program, &sizes), "sizes");
     for (size_t runs = 1; runs <= 3; runs++) {
         json_t *entry = json_object();
         ck_assert(bench_profile(small.program, runs, entry));

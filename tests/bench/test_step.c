@@ -185,7 +185,7 @@ START_TEST(TheTraceIsThatOfOneStep) {
     gpt_sizes sizes = sizes_asked();
     small_gpt small = open_gpt(&sizes, true);
     hl_program_sizes made;
-    check_ok(hl_program_measure(small.program, &made), "sizes");
+    CHECK_OK(hl_program_measure(small.program, &made), "sizes");
     ck_assert_uint_eq(tiles, made.tasks - made.joins);
     ck_assert_uint_gt(updates, 0);
     close_gpt(&small);

@@ -20,8 +20,11 @@
 #define kit_assert_says(text, part) \
     ck_assert_msg(strstr((text), (part)) != NULL, "'%s' does not contain '%s'", (text), (part))
 
-#define kit_assert_ok(graph, status) \
-    ck_assert_msg((status) == HL_OK, "%s: %s", hl_status_string(status), hl_graph_error(graph))
+#define kit_assert_ok(graph, call)                                                                   \
+    do {                                                                                             \
+        hl_status status_ = (call);                                                                  \
+        ck_assert_msg(status_ == HL_OK, "%s: %s", hl_status_string(status_), hl_graph_error(graph)); \
+    } while (0)
 
 static inline hl_runtime *kit_runtime_of(const hl_runtime_options *options) {
     hl_runtime *runtime = NULL;

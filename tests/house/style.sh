@@ -48,4 +48,8 @@ report "atomic operations of the runtime go through runtime/atomic.h" \
 report "the library never prints, exits or aborts" \
     "$(grep -nE '\b(printf|puts|perror|exit|abort)\(|\bfprintf\((stderr|stdout)' runtime/*.[ch] ops/*.[ch] graph/*.[ch] \
         nn/*.[ch] || true)"
+# C evaluates the arguments of a function in any order, so the message may be fetched before the call; a macro that
+# names its arguments in order, in capitals, may be given both.
+report "a message is fetched in the argument list of the call that it explains" \
+    "$(grep -lzP '\b[a-z]\w*\(hl_\w+\([^;]*?\),\s*hl_\w+_error\(' "${c_files[@]}" || true)"
 exit $failed

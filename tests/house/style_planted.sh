@@ -36,4 +36,8 @@ set(flags $fast)"
 plant graph/planted.c "${top}void *planted(void) { return malloc(1); }"
 plant runtime/planted.c "${top}void planted(void) { abort(); }"
 plant runtime/planted.c "${top}int planted(_Atomic int *x) { return atomic_load(x); }"
+plant graph/planted.c "${top}void planted(hl_program *p) {
+    check(hl_program_run(p),
+          hl_program_error(p));
+}"
 exit $failed
