@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
  * Operators of two operands that broadcast: their shape rule, and the gradients, which are summed over the axes along
- * which the operand was broadcast (ops/reduce.h). Gradient passes read dY, a and b. */
+ * which the operand was broadcast (ops/reduce.h). */
 #ifndef HL_OPS_BROADCAST_H
 #define HL_OPS_BROADCAST_H
 
@@ -44,8 +44,8 @@ static inline hl_status hl__broadcast_infer(hl_inference *i) {
     return HL_OK;
 }
 
-/* ---- gradient of one operand: operands dY, the operand itself, the other one (where f needs it), the temporary ----
- */
+/* ---- gradient of one operand: reads dY, the operand for its shape, and where f looks at them the other operand and
+ * the operand itself; writes the temporary ---- */
 
 static inline hl__reduction hl__gradient_reduction(const hl_call *call) {
     return hl__broadcast_reduction(&call->operand[1].shape, &call->operand[0].shape);
@@ -56,30 +56,21 @@ static inline void hl__gradient_grid(const hl_call *call, hl_grid *grid) {
     hl__reduce_grid(&r, grid);
 }
 
-static inline void hl__gradient_boxes(const hl_call *call, const hl_tile *tile, bool reads_itself, hl_box *boxes) {
+static inline void hl__gradient_access(const hl_call *call, const hl_tile *tile, hl_box *boxes) {
     hl__reduction r = hl__gradient_reduction(call);
     hl_box made;
     boxes[0] = hl__reduce_box(&r, tile, &made);
-    for (size_t i = 1; i < call->n_reads; i++) boxes[i] = hl__broadcast_box(&call->operand[i], &r.full, &boxes[0]);
-    if (!reads_itself) boxes[1] = hl__box_empty();
+    boxes[1] = hl__box_empty();
+    for (size_t i = 2; i < call->n_reads; i++) boxes[i] = hl__broadcast_box(&call->operand[i], &r.full, &boxes[0]);
     boxes[call->n_reads] = hl__reduce_temp_box(&r, tile, &made);
 }
 
-/* Where the operand itself is there for its shape alone. */
-static inline void hl__gradient_access(const hl_call *call, const hl_tile *tile, hl_box *boxes) {
-    hl__gradient_boxes(call, tile, false, boxes);
-}
-
-/* Where f reads it too. */
-static inline void hl__gradient_access_itself(const hl_call *call, const hl_tile *tile, hl_box *boxes) {
-    hl__gradient_boxes(call, tile, true, boxes);
-}
-
-/* f(dY, the operand itself, the other one) */
+/* f(dY, the operand itself, the other one); dY stands for those that are not read. */
 static inline void hl__gradient_tile(const hl_call *call, const hl_tile *tile, hl__ternary *f) {
     hl__reduction r = hl__gradient_reduction(call);
     const hl_view *dy = &call->operand[0], *other = call->n_reads > 2 ? &call->operand[2] : dy;
-    hl__reduce_tile(&r, tile, dy, &call->operand[1], other, f, hl__f32(hl__written(call)));
+    const hl_view *itself = call->n_reads > 3 ? &call->operand[3] : dy;
+    hl__reduce_tile(&r, tile, dy, itself, other, f, hl__f32(hl__written(call)));
 }
 
 /* Where f is dY itself and nothing is summed, so that the gradient is a view of it. */

@@ -2,46 +2,16 @@
  *
  * divide: y = a / b, broadcast. da = dy / b, db = -dy a / b^2, summed over the axes along which the operand was
  * broadcast. */
-#include "ops/broadcast.h"
-
-/* ---- forward ---- */
+#include "ops/binary.h"
 
 static hl__floats value_of(hl__floats a, hl__floats b) { return a / b; }
 
-static void forward_kernel(const hl_call *call, const hl_tile *tile) { hl__binary_tile(call, tile, value_of); }
-
-/* ---- backward ---- */
-
-static hl__floats da_of(hl__floats d, hl__floats itself, hl__floats other) {
-    (void)itself;
-    return d / other;
+static hl__floats da_of(hl__floats d, hl__floats a, hl__floats b) {
+    (void)a;
+    return d / b;
 }
 
-static void da_kernel(const hl_call *call, const hl_tile *tile) { hl__gradient_tile(call, tile, da_of); }
-
-static hl__floats db_of(hl__floats d, hl__floats itself, hl__floats other) { return -d * (other / (itself * itself)); }
-
-static void db_kernel(const hl_call *call, const hl_tile *tile) { hl__gradient_tile(call, tile, db_of); }
-
-/* ---- descriptor ---- */
-
-static const hl_pass forward = {.name = "forward",
-                                .grid = hl__elementwise_grid,
-                                .access = hl__elementwise_access,
-                                .kernel = forward_kernel,
-                                .layout = {HL_LAYOUT_ANY, HL_LAYOUT_ANY}};
-static const hl_pass da = {.name = "da",
-                           .grid = hl__gradient_grid,
-                           .access = hl__gradient_access,
-                           .kernel = da_kernel,
-                           .layout = {HL_LAYOUT_ANY, HL_LAYOUT_ANY, HL_LAYOUT_ANY}};
-static const hl_pass db = {.name = "db",
-                           .grid = hl__gradient_grid,
-                           .access = hl__gradient_access_itself,
-                           .kernel = db_kernel,
-                           .layout = {HL_LAYOUT_ANY, HL_LAYOUT_ANY, HL_LAYOUT_ANY}};
-static const hl_pass combine = {
-    .name = "combine", .grid = hl__combine_grid, .access = hl__combine_access, .kernel = hl__combine_kernel};
+static hl__floats db_of(hl__floats d, hl__floats a, hl__floats b) { return -d * (a / (b * b)); }
 
 HL__DEFINE_OPERATOR(divide) = {
     .name = "divide",
@@ -49,8 +19,8 @@ HL__DEFINE_OPERATOR(divide) = {
     .max_inputs = 2,
     .n_outputs = 1,
     .infer = hl__broadcast_infer,
-    .forward = {{.pass = &forward, .reads = {HL_IN(0), HL_IN(1)}, .writes = {HL_OUT(0)}}},
-    .backward = {{.pass = &da, .reads = {HL_DOUT(0), HL_IN(0), HL_IN(1)}, .writes = {HL_TEMP(0)}},
-                 {.pass = &combine, .reads = {HL_TEMP(0)}, .writes = {HL_DIN(0)}, .alias = hl__combine_alias},
-                 {.pass = &db, .reads = {HL_DOUT(0), HL_IN(1), HL_IN(0)}, .writes = {HL_TEMP(1)}},
-                 {.pass = &combine, .reads = {HL_TEMP(1)}, .writes = {HL_DIN(1)}, .alias = hl__combine_alias}}};
+    .forward = {{.pass = &hl__binary_forward, .reads = {HL_IN(0), HL_IN(1)}, .writes = {HL_OUT(0)}}},
+    .backward = {{.pass = &hl__binary_da, .reads = {HL_DOUT(0), HL_IN(0), HL_IN(1)}, .writes = {HL_TEMP(0)}},
+                 {.pass = &hl__combine, .reads = {HL_TEMP(0)}, .writes = {HL_DIN(0)}, .alias = hl__combine_alias},
+                 {.pass = &hl__binary_db, .reads = {HL_DOUT(0), HL_IN(1), HL_IN(0), HL_IN(1)}, .writes = {HL_TEMP(1)}},
+                 {.pass = &hl__combine, .reads = {HL_TEMP(1)}, .writes = {HL_DIN(1)}, .alias = hl__combine_alias}}};

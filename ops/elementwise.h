@@ -9,7 +9,7 @@
 #include "ops/vector.h"
 
 typedef hl__floats hl__unary(hl__floats x, const void *options);
-typedef hl__floats hl__binary(hl__floats a, hl__floats b);
+typedef hl__floats hl__binary(hl__floats a, hl__floats b, const void *options);
 
 /* ---- checks ---- */
 
@@ -115,7 +115,7 @@ static inline void hl__binary_tile(const hl_call *call, const hl_tile *tile, hl_
             size_t some = hl__min(HL__LANES, n - j);
             hl__floats va = hl__gather_some(a_i + j * a_step, a_step, some);
             hl__floats vb = hl__gather_some(b_i + j * b_step, b_step, some);
-            hl__put_some(y_i + j, f(va, vb), some);
+            hl__put_some(y_i + j, f(va, vb, call->options), some);
         }
     }
 }

@@ -29,8 +29,6 @@ static const hl_pass forward = {.name = "forward",
                                 .access = hl__axes_access,
                                 .kernel = forward_kernel,
                                 .layout = {HL_LAYOUT_ANY}};
-static const hl_pass combine = {
-    .name = "combine", .grid = hl__combine_grid, .access = hl__combine_access, .kernel = hl__combine_kernel};
 static const hl_pass dx = {.name = "dx",
                            .grid = hl__elementwise_grid,
                            .access = hl__spread_access,
@@ -45,5 +43,5 @@ HL__DEFINE_OPERATOR(mean) = {
     .options_bytes = sizeof(hl_axes_config),
     .infer = hl__axes_infer,
     .forward = {{.pass = &forward, .reads = {HL_IN(0)}, .writes = {HL_TEMP(0)}},
-                {.pass = &combine, .reads = {HL_TEMP(0)}, .writes = {HL_OUT(0)}, .alias = hl__combine_alias}},
+                {.pass = &hl__combine, .reads = {HL_TEMP(0)}, .writes = {HL_OUT(0)}, .alias = hl__combine_alias}},
     .backward = {{.pass = &dx, .reads = {HL_DOUT(0)}, .writes = {HL_DIN(0)}}}};

@@ -174,4 +174,7 @@ static inline bool hl__combine_alias(const hl_call *call, const hl_view *source,
     return true;
 }
 
+static const hl_pass hl__combine = {
+    .name = "combine", .grid = hl__combine_grid, .access = hl__combine_access, .kernel = hl__combine_kernel};
+
 #endif
