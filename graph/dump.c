@@ -29,7 +29,7 @@ static void put_type(FILE *out, hl_dtype dtype, const hl_shape *shape) {
 /* ---- the graph as built ---- */
 
 static void put_leaf(FILE *out, const hl_tensor *tensor) {
-    static const char *const shapes[] = {"ellipse", "cylinder", "cylinder", "box", "octagon"};
+    static const char *const shapes[] = {"ellipse", "note", "cylinder", "cylinder", "box", "octagon"};
     fprintf(out, "  t%u [shape=%s, label=\"", tensor->id, shapes[tensor->kind]);
     put_label(out, tensor->name);
     fputs("\\n", out);

@@ -87,6 +87,11 @@ static hl_tensor *find_leaf(hl_graph *graph, const char *name) {
     return NULL;
 }
 
+static const char *leaf_kind(const hl_tensor *leaf) {
+    if (leaf->kind == HL__TENSOR_INPUT) return "input";
+    return leaf->kind == HL__TENSOR_CONSTANT ? "constant" : "state tensor";
+}
+
 static bool same_shape(const hl_shape *a, const hl_shape *b) {
     return a->rank == b->rank && memcmp(a->extent, b->extent, a->rank * sizeof a->extent[0]) == 0;
 }
@@ -97,8 +102,7 @@ static hl_tensor *state_leaf(hl_graph *graph, hl__tensor_kind kind, const char *
     char ours[HL_SHAPE_TEXT], theirs[HL_SHAPE_TEXT];
     if (old->kind != kind || old->dtype != dtype || !same_shape(&old->shape, &shape))
         return hl__graph_fail(graph, HL_EXISTS, "'%s' %s %s is already there as %s %s %s", name, hl_dtype_name(dtype),
-                              hl_shape_text(&shape, ours, sizeof ours),
-                              old->kind == HL__TENSOR_INPUT ? "input" : "state tensor", hl_dtype_name(old->dtype),
+                              hl_shape_text(&shape, ours, sizeof ours), leaf_kind(old), hl_dtype_name(old->dtype),
                               hl_shape_text(&old->shape, theirs, sizeof theirs));
     return old;
 }
@@ -107,6 +111,20 @@ hl_tensor *hl_input(hl_graph *graph, const char *name, hl_dtype dtype, hl_shape 
     if (!hl__graph_open(graph) || !leaf_valid(graph, "input", name, dtype, &shape)) return NULL;
     if (find_leaf(graph, name)) return hl__graph_fail(graph, HL_EXISTS, "input '%s': the name is taken", name);
     return hl__graph_tensor(graph, HL__TENSOR_INPUT, name, dtype, shape);
+}
+
+hl_tensor *hl_constant(hl_graph *graph, const char *name, hl_dtype dtype, hl_shape shape, const void *values) {
+    if (!hl__graph_open(graph)) return NULL;
+    const char *given = name ? name : hl__store_format(&graph->store, "constant_%u", (unsigned)graph->n_tensors);
+    if (!given) return fail_memory(graph);
+    if (!leaf_valid(graph, "constant", given, dtype, &shape)) return NULL;
+    if (!values) return hl__graph_fail(graph, HL_INVALID_ARGUMENT, "constant '%s': the values are NULL", given);
+    if (find_leaf(graph, given)) return hl__graph_fail(graph, HL_EXISTS, "constant '%s': the name is taken", given);
+    const void *copy = hl__store_copy(&graph->store, values, hl_shape_elements(&shape) * hl_dtype_bytes(dtype));
+    if (!copy) return fail_memory(graph);
+    hl_tensor *constant = hl__graph_tensor(graph, HL__TENSOR_CONSTANT, given, dtype, shape);
+    if (constant) constant->values = copy;
+    return constant;
 }
 
 hl_tensor *hl_param(hl_graph *graph, const char *name, hl_dtype dtype, hl_shape shape) {
@@ -169,6 +187,18 @@ hl_dtype hl_tensor_dtype(const hl_tensor *tensor) { return tensor ? tensor->dtyp
 
 /* ---- nodes ---- */
 
+/* True where a forward step updates input i in place. */
+static bool updates_input(const hl_operator *op, size_t i) {
+    for (const hl_step *step = op->forward; step < op->forward + HL_MAX_STEPS && step->pass; step++)
+        for (const uint16_t *code = step->writes; *code; code++)
+            if (*code == HL_IN(i)) return true;
+    return false;
+}
+
+static bool is_state(const hl_tensor *tensor) {
+    return tensor->kind == HL__TENSOR_PARAM || tensor->kind == HL__TENSOR_STATE;
+}
+
 static bool inputs_valid(hl_graph *graph, const hl_operator *op, hl_tensor *const inputs[], size_t n,
                          const void *options) {
     if (n < op->min_inputs || n > op->max_inputs || n > HL_MAX_INPUTS)
@@ -182,6 +212,9 @@ static bool inputs_valid(hl_graph *graph, const hl_operator *op, hl_tensor *cons
         else if (inputs[i] && inputs[i]->graph != graph)
             hl__graph_fail(graph, HL_INVALID_ARGUMENT, "%s: input %zu ('%s') belongs to another graph", op->name, i,
                            inputs[i]->name);
+        else if (inputs[i] && updates_input(op, i) && !is_state(inputs[i]))
+            hl__graph_fail(graph, HL_INVALID_ARGUMENT, "%s: updates input %zu in place, and '%s' is no state tensor",
+                           op->name, i, inputs[i]->name);
     }
     return graph->status == HL_OK;
 }
@@ -206,8 +239,22 @@ static bool moves_elements(const hl_operator *op) {
     return false;
 }
 
-/* Index tensors pass through operators that only move elements; the inputs behind them take the narrowest range. False
- * where the values come from somewhere else, or no value fits every consumer. */
+/* True where the consumer takes every element; else the graph's error names the first one that it does not. */
+static bool constant_fits(const hl_tensor *constant, const hl__node *user, int32_t low, int32_t high) {
+    const int32_t *values = constant->values;
+    char text[HL_SHAPE_TEXT];
+    for (size_t i = 0; i < hl_shape_elements(&constant->shape); i++) {
+        if (values[i] >= low && values[i] <= high) continue;
+        hl__graph_fail(constant->graph, HL_OUT_OF_RANGE, "%s '%s': constant '%s' %s: element %zu is %d, not in %d..%d",
+                       user->op->name, user->name, constant->name, hl_shape_text(&constant->shape, text, sizeof text),
+                       i, (int)values[i], (int)low, (int)high);
+        return false;
+    }
+    return true;
+}
+
+/* Index tensors pass through operators that only move elements; the inputs behind them take the narrowest range, and
+ * constants are looked at. False where the values come from somewhere else, or no value fits every consumer. */
 static bool narrow_index(hl_tensor *index, const hl__node *user, int32_t low, int32_t high) {
     if (low == INT32_MIN && high == INT32_MAX) return true;
     if (index->kind == HL__TENSOR_OUTPUT && moves_elements(index->node->op)) {
@@ -217,6 +264,7 @@ static bool narrow_index(hl_tensor *index, const hl__node *user, int32_t low, in
         return true;
     }
     if (index->kind == HL__TENSOR_STATE) return low <= 0 && high == INT32_MAX; /* counts: hl_state_write sees to it */
+    if (index->kind == HL__TENSOR_CONSTANT) return constant_fits(index, user, low, high);
     if (index->kind != HL__TENSOR_INPUT) return false;
     if (low <= index->index_min && high >= index->index_max) return true;
     if (low > index->index_min) index->index_min = low;

@@ -12,6 +12,7 @@ typedef struct hl__node hl__node;
 
 typedef enum hl__tensor_kind {
     HL__TENSOR_INPUT,
+    HL__TENSOR_CONSTANT, /* its values are in the graph */
     HL__TENSOR_PARAM,    /* trainable, in the state */
     HL__TENSOR_STATE,    /* in the state, not trainable: moments, counters */
     HL__TENSOR_OUTPUT,   /* of a node */
@@ -31,6 +32,8 @@ struct hl_tensor {
     size_t output;  /* OUTPUT: as number */
 
     hl_tensor *loss, *wrt; /* GRADIENT */
+
+    const void *values; /* CONSTANT: dense */
 
     bool frozen; /* PARAM */
     hl_init_function init;

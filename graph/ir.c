@@ -156,10 +156,12 @@ static void select_needed(hl_graph *graph, selection *s) {
 static hl_status add_value(hl__ir *ir, selection *s, const hl_tensor *tensor) {
     hl__value_kind kind = HL__VALUE_COMPUTED;
     if (tensor->kind == HL__TENSOR_INPUT) kind = HL__VALUE_INPUT;
+    else if (tensor->kind == HL__TENSOR_CONSTANT) kind = HL__VALUE_CONSTANT;
     else if (tensor->kind == HL__TENSOR_PARAM || tensor->kind == HL__TENSOR_STATE) kind = HL__VALUE_STATE;
     uint32_t id = hl__ir_value(ir, kind, tensor->name, tensor->dtype, &tensor->shape);
     if (id == HL__NONE) return ir->status;
     ir->values[id].tensor = tensor;
+    ir->values[id].elements = tensor->values;
     s->value[tensor->id] = id;
     return HL_OK;
 }

@@ -33,8 +33,9 @@ typedef struct hl__value {
     hl_dtype dtype;
     hl_shape shape;
     const hl_tensor *tensor; /* the user's, where there is one */
-    float constant;
-    bool output; /* kept after the run */
+    const void *elements;    /* CONSTANT: dense, the graph's; NULL: */
+    float constant;          /*           each element is this one */
+    bool output;             /* kept after the run */
 
     /* Where the elements are: in the buffer of value `base` (itself, unless this is a view). */
     uint32_t base;

@@ -90,7 +90,9 @@ static hl_status take_arenas(hl_program *program) {
  * not accept zero, which then is the accepted value next to it. */
 static void fill(const hl__value *value) {
     size_t n = hl_shape_elements(&value->shape);
-    for (size_t i = 0; value->kind == HL__VALUE_CONSTANT && i < n; i++) ((float *)value->data)[i] = value->constant;
+    if (value->elements) memcpy(value->data, value->elements, value->bytes);
+    else if (value->kind == HL__VALUE_CONSTANT)
+        for (size_t i = 0; i < n; i++) ((float *)value->data)[i] = value->constant;
     if (value->kind != HL__VALUE_INPUT || value->dtype != HL_I32) return;
     const hl_tensor *tensor = value->tensor;
     int32_t first = tensor->index_min > 0 ? tensor->index_min : tensor->index_max < 0 ? tensor->index_max : 0;

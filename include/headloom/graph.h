@@ -42,6 +42,13 @@ HL_PUBLIC hl_status hl_graph_dump_dot(const hl_graph *graph, const char *path);
  */
 HL_PUBLIC hl_tensor *hl_input(hl_graph *graph, const char *name, hl_dtype dtype, hl_shape shape);
 
+/* A tensor of fixed values, dense row-major (hl_shape_elements(shape) of them), copied into the graph. It cannot be
+ * written (hl_program_write: HL_NOT_FOUND) and can be read like an input; programs each hold a copy. The elements of an
+ * HL_I32 constant are checked against the range of every consumer when that is built: HL_OUT_OF_RANGE, with consumer,
+ * constant and element in the words. name: NULL for one of the graph's making, "constant_<number>". HL_EXISTS: the name
+ * is taken. HL_INVALID_ARGUMENT: values is NULL, or no such type. */
+HL_PUBLIC hl_tensor *hl_constant(hl_graph *graph, const char *name, hl_dtype dtype, hl_shape shape, const void *values);
+
 /* A trainable tensor, owned by the state under this name. Starts as zeros unless hl_param_init says otherwise. The
  * same name again gives the same tensor (dtype and shape must agree). */
 HL_PUBLIC hl_tensor *hl_param(hl_graph *graph, const char *name, hl_dtype dtype, hl_shape shape);

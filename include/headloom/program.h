@@ -48,8 +48,8 @@ HL_PUBLIC hl_status hl_program_run(hl_program *program);
  * HL_FORKED. None of these leaves words in the program. The program must not be destroyed meanwhile. */
 HL_PUBLIC hl_status hl_program_cancel(hl_program *program);
 
-/* Copies an output, an input or a state tensor out, dense row-major. HL_CANCELLED: an output, after a run that was
- * cancelled. HL_FORKED: a state tensor, in a child that was forked while the state was in use. HL_NOT_FOUND,
+/* Copies an output, an input, a constant or a state tensor out, dense row-major. HL_CANCELLED: an output, after a run
+ * that was cancelled. HL_FORKED: a state tensor, in a child that was forked while the state was in use. HL_NOT_FOUND,
  * HL_SHAPE_MISMATCH, HL_BUSY. */
 HL_PUBLIC hl_status hl_program_read(hl_program *program, hl_tensor *tensor, void *data, size_t bytes);
 

@@ -292,6 +292,21 @@ START_TEST(EdgesOfTheGraphRunFromOperandsToNodes) {
 }
 END_TEST
 
+START_TEST(AConstantIsDrawnAsALeaf) {
+    hl_graph *g = kit_graph();
+    hl_tanh(g, hl_constant(g, "c", HL_F32, HL_SHAPE(3), (float[]){1, 2, 3}));
+    ck_assert_int_eq(hl_graph_dump_dot(g, scratch_path()), HL_OK);
+    dot *d = take_dot();
+    const dot_node *leaf = find_node(d, "t0");
+    ck_assert_ptr_nonnull(leaf);
+    kit_assert_says(leaf->label, "c\nf32 [3]");
+    ck_assert_uint_eq(d->n_nodes, 2);
+    ck_assert_uint_eq(d->n_edges, 1);
+    free(d);
+    hl_graph_destroy(g);
+}
+END_TEST
+
 START_TEST(AnEmptyGraphHasAPictureAndOneWithAnErrorHasNone) {
     hl_graph *g = kit_graph();
     ck_assert_int_eq(hl_graph_dump_dot(g, scratch_path()), HL_OK);
@@ -479,7 +494,7 @@ END_TEST
 int main(void) {
     return run_tests("graph/dump",
                      TESTS(TheGraphsPictureShowsEveryNodeLeafAndOperand, EdgesOfTheGraphRunFromOperandsToNodes,
-                           AnEmptyGraphHasAPictureAndOneWithAnErrorHasNone,
+                           AConstantIsDrawnAsALeaf, AnEmptyGraphHasAPictureAndOneWithAnErrorHasNone,
                            TheProgramsPictureShowsEveryTileInItsCallAndEveryEdge,
                            TheFirstStagesShowTheNodesThatTheOutputsNeed, TheStagesOfCallsHaveALineForEach,
                            ThePlanAndTheTasksAreWrittenOutWhole, APathThatCannotBeWrittenIsReported,

@@ -77,6 +77,46 @@ START_TEST(ANameMeansOneLeaf) {
 }
 END_TEST
 
+START_TEST(ConstantsAreLeavesWithValues) {
+    hl_graph *g = kit_graph();
+    hl_tensor *c = hl_constant(g, "c", HL_I32, HL_SHAPE(2, 2), (int32_t[]){1, 2, 3, -4});
+    hl_tensor *unnamed = hl_constant(g, NULL, HL_F32, HL_SCALAR, &(float){2});
+    hl_tensor *other = hl_constant(g, NULL, HL_F32, HL_SCALAR, &(float){2});
+    ck_assert_str_eq(hl_tensor_name(c), "c");
+    ck_assert_int_eq(hl_tensor_dtype(c), HL_I32);
+    ck_assert_uint_eq(hl_tensor_shape(c).rank, 2);
+    ck_assert_str_eq(hl_tensor_name(unnamed), "constant_1");
+    ck_assert_str_eq(hl_tensor_name(other), "constant_2");
+    kit_assert_ok(g, hl_graph_status(g));
+    hl_graph_destroy(g);
+    ck_assert_ptr_null(hl_constant(NULL, "c", HL_F32, HL_SCALAR, &(float){2}));
+}
+END_TEST
+
+START_TEST(ConstantsWithoutValuesTypeElementsOrANameOfTheirOwnAreRefused) {
+    hl_graph *g = kit_graph();
+    assert_failed(g, hl_constant(g, "c", HL_F32, HL_SCALAR, NULL), HL_INVALID_ARGUMENT, "'c': the values are NULL");
+    g = kit_graph();
+    assert_failed(g, hl_constant(g, "", HL_F32, HL_SCALAR, &(float){1}), HL_INVALID_ARGUMENT, "name");
+    g = kit_graph();
+    assert_failed(g, hl_constant(g, "c", HL_NONE, HL_SCALAR, &(float){1}), HL_INVALID_ARGUMENT, "'c'");
+    g = kit_graph();
+    assert_failed(g, hl_constant(g, "c", HL_F32, HL_SHAPE(2, 0), &(float){1}), HL_OUT_OF_RANGE, "[2, 0]");
+    g = kit_graph();
+    hl_param(g, "w", HL_F32, HL_SCALAR);
+    assert_failed(g, hl_constant(g, "w", HL_F32, HL_SCALAR, &(float){1}), HL_EXISTS, "'w'");
+    g = kit_graph();
+    hl_constant(g, "c", HL_F32, HL_SCALAR, &(float){1});
+    assert_failed(g, hl_input(g, "c", HL_F32, HL_SCALAR), HL_EXISTS, "'c'");
+    g = kit_graph();
+    hl_constant(g, "c", HL_F32, HL_SCALAR, &(float){1});
+    assert_failed(g, hl_param(g, "c", HL_F32, HL_SCALAR), HL_EXISTS, "constant");
+    g = kit_graph();
+    hl_tensor *c = hl_constant(g, "c", HL_F32, HL_SCALAR, &(float){1});
+    assert_failed(g, hl_param_freeze(g, c), HL_INVALID_ARGUMENT, "'c'");
+}
+END_TEST
+
 START_TEST(InitialisersAndFreezingAreForParameters) {
     uint64_t seed = 1;
     hl_graph *g = kit_graph(), *h = kit_graph();
@@ -175,6 +215,34 @@ START_TEST(EveryBuiltInOperatorIsFoundByName) {
     }
     ck_assert_ptr_null(hl_operator_find("conv2d"));
     ck_assert_ptr_null(hl_operator_find(NULL));
+}
+END_TEST
+
+static hl_status infer_nothing(hl_inference *inference) {
+    inference->n_outputs = 0;
+    return HL_OK;
+}
+
+static const hl_pass increment = {.name = "forward"};
+static const hl_operator increments = {.name = "increments",
+                                       .min_inputs = 1,
+                                       .max_inputs = 1,
+                                       .infer = infer_nothing,
+                                       .forward = {{.pass = &increment, .writes = {HL_IN(0)}}}};
+
+START_TEST(OnlyStateIsUpdatedInPlace) {
+    hl_graph *g = kit_graph();
+    hl_tensor *w = hl_param(g, "w", HL_F32, HL_SHAPE(2));
+    hl_apply(g, &increments, &w, 1, NULL, NULL);
+    kit_assert_ok(g, hl_graph_status(g));
+    hl_tensor *c = hl_constant(g, "c", HL_F32, HL_SHAPE(2), (float[]){1, 2});
+    assert_failed(g, hl_apply(g, &increments, &c, 1, NULL, NULL), HL_INVALID_ARGUMENT, "'c' is no state tensor");
+    g = kit_graph();
+    hl_tensor *x = hl_input(g, "x", HL_F32, HL_SHAPE(2));
+    assert_failed(g, hl_apply(g, &increments, &x, 1, NULL, NULL), HL_INVALID_ARGUMENT, "'x'");
+    g = kit_graph();
+    hl_tensor *y = hl_tanh(g, hl_param(g, "w", HL_F32, HL_SHAPE(2)));
+    assert_failed(g, hl_apply(g, &increments, &y, 1, NULL, NULL), HL_INVALID_ARGUMENT, "input 0");
 }
 END_TEST
 
@@ -332,6 +400,25 @@ START_TEST(RangesReachTheInputBehindViews) {
 }
 END_TEST
 
+START_TEST(ElementsOfConstantsAreCheckedByEachConsumer) {
+    const int32_t values[6] = {0, 9, 3, 5, 9, 0};
+    hl_graph *g = kit_graph();
+    hl_tensor *table = hl_param(g, "table", HL_F32, HL_SHAPE(10, 4)), *small = hl_param(g, "s", HL_F32, HL_SHAPE(6, 4));
+    hl_tensor *c = hl_constant(g, "c", HL_I32, HL_SHAPE(2, 3), values);
+    hl_tensor *part = hl_slice(g, c, 0, 1, 2);
+    hl_embedding(g, table, c);
+    hl_embedding(g, table, part);
+    kit_assert_ok(g, hl_graph_status(g));
+    hl_tensor *refused = hl_embedding(g, small, part);
+    kit_assert_says(hl_graph_error(g), "embedding 'embedding_3': constant 'c' [2, 3]: element 1 is 9, not in 0..5");
+    assert_failed(g, refused, HL_OUT_OF_RANGE, "'c'");
+    g = kit_graph();
+    hl_tensor *x = hl_input(g, "x", HL_F32, HL_SHAPE(3, 4));
+    c = hl_constant(g, "labels", HL_I32, HL_SHAPE(3), (int32_t[]){HL_IGNORED, 3, -2});
+    assert_failed(g, hl_cross_entropy(g, x, c), HL_OUT_OF_RANGE, "'labels' [3]: element 2 is -2, not in -1..3");
+}
+END_TEST
+
 static hl_status infer_same(hl_inference *inference) {
     inference->output[0] = inference->input[0].shape;
     inference->output_dtype[0] = inference->input[0].dtype;
@@ -361,6 +448,8 @@ END_TEST
 int main(void) {
     return run_tests("graph/graph",
                      TESTS(LeavesAreWhatWasAskedFor, LeavesWithoutNameTypeOrElementsAreRefused, ANameMeansOneLeaf,
+                           ConstantsAreLeavesWithValues, ConstantsWithoutValuesTypeElementsOrANameOfTheirOwnAreRefused,
+                           OnlyStateIsUpdatedInPlace, ElementsOfConstantsAreCheckedByEachConsumer,
                            InitialisersAndFreezingAreForParameters, TheFirstErrorStaysAndLaterConstructorsReturnNull,
                            NullGraphsAreHarmless, AccessorsTakeNull, ANameIsTheNodesTooAndAppearsInErrors,
                            EveryBuiltInOperatorIsFoundByName, AnOperatorOfOnesOwnGivesItsVisibleOutputs,
