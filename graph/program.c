@@ -50,7 +50,7 @@ static hl_status bind_value(hl_program *program, hl__value *value) {
 static hl_status bind_state(hl_program *program) {
     hl__ir *ir = &program->ir;
     hl_status status = hl__state_hold(program->state, true);
-    if (status != HL_OK) return hl__ir_fail(ir, status, "the state was in use when this process was forked");
+    if (status != HL_OK) return hl__ir_fail(ir, status, "%s", hl__state_refusal(status));
     size_t mark = hl__state_mark(program->state);
     for (size_t v = 0; v < ir->n_values && ir->status == HL_OK; v++)
         if (ir->values[v].kind == HL__VALUE_STATE && ir->values[v].base == v) bind_value(program, &ir->values[v]);
@@ -139,6 +139,20 @@ static hl_status check_create(hl_runtime *runtime, hl_graph *graph, hl_state *st
     return status == HL_OK ? HL_OK : fail_create(graph, status, message);
 }
 
+/* Frees a program that nobody uses. */
+static void release(hl_program *program) {
+    for (size_t a = 0; program->arenas && a < program->plan.n_arenas; a++)
+        if (program->arenas[a]) hl__arena_destroy(program->runtime, program->arenas[a], program->plan.arena_bytes[a]);
+    hl__task_graph_clear(&program->tasks);
+    hl__ir_clear(&program->ir);
+    hl__release(program);
+}
+
+static const char *reserve_words(hl_status status) {
+    return status == HL_BUSY ? "a kernel makes a program for a runtime that has a run on, which may be its own"
+                             : "the runtime has no memory for this program's tasks";
+}
+
 hl_status hl_program_create(hl_runtime *runtime, hl_graph *graph, hl_state *state, hl_tensor *const outputs[],
                             size_t n_outputs, hl_program **program) {
     hl_status status = check_create(runtime, graph, state, outputs, n_outputs, program);
@@ -154,11 +168,11 @@ hl_status hl_program_create(hl_runtime *runtime, hl_graph *graph, hl_state *stat
     status = made->outputs ? compile(made) : hl__ir_no_memory(&made->ir);
     if (status == HL_OK) status = take_arenas(made);
     if (status == HL_OK && (status = hl__runtime_reserve(runtime, &made->tasks)) != HL_OK)
-        hl__ir_fail(&made->ir, status, "the runtime has no memory for this program's tasks");
+        hl__ir_fail(&made->ir, status, "%s", reserve_words(status));
     if (status == HL_OK) status = bind_state(made);
     if (status != HL_OK) {
         fail_create(graph, status, made->ir.message);
-        hl_program_destroy(made);
+        release(made);
         return status;
     }
     set_addresses(made);
@@ -168,11 +182,8 @@ hl_status hl_program_create(hl_runtime *runtime, hl_graph *graph, hl_state *stat
 
 void hl_program_destroy(hl_program *program) {
     if (!program) return;
-    for (size_t a = 0; program->arenas && a < program->plan.n_arenas; a++)
-        if (program->arenas[a]) hl__arena_destroy(program->runtime, program->arenas[a], program->plan.arena_bytes[a]);
-    hl__task_graph_clear(&program->tasks);
-    hl__ir_clear(&program->ir);
-    hl__release(program);
+    if (hl__called_by_kernel() && !hl__program_take(program)) return; /* its own run goes on when the kernel returns */
+    release(program);
 }
 
 /* ---- using ---- */
@@ -262,7 +273,7 @@ static hl_status read_value(hl_program *program, const hl_tensor *tensor, void *
     const char *from = program->ir.values[value->base].data;
     bool in_state = value->kind == HL__VALUE_STATE;
     if (in_state && (status = hl__state_hold(program->state, false)) != HL_OK)
-        return fail(program, status, "hl_program_read: the state was in use when this process was forked");
+        return fail(program, status, "hl_program_read: %s", hl__state_refusal(status));
     if (hl__ir_dense(value)) memcpy(data, from + value->offset * hl_dtype_bytes(value->dtype), bytes);
     else copy_out(from, value, 0, value->offset, &(char *){data});
     if (in_state) hl__state_let_go(program->state);
@@ -306,7 +317,10 @@ hl_status hl_program_run(hl_program *program) {
     if (!hl__program_take(program)) return HL_BUSY;
     hl_status status = hl__runtime_check(program->runtime); /* a forked child may find the state held for ever */
     if (status == HL_OK) status = run(program);
-    if (status != HL_OK) fail(program, status, "hl_program_run: %s", hl_status_string(status));
+    const char *words = hl_status_string(status);
+    if (status == HL_BUSY)
+        words = "a kernel calls while the runtime or the state is in use by a run that may be its own";
+    if (status != HL_OK) fail(program, status, "hl_program_run: %s", words);
     else status = check_scalars(program);
     hl__program_give_back(program);
     return status;

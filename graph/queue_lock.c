@@ -36,17 +36,27 @@ static hl_status inherit(hl__queue_lock *lock) {
     return in_use ? HL_FORKED : HL_OK;
 }
 
-hl_status hl__queue_lock_take(hl__queue_lock *lock, bool write) {
+/* Of whoever is to come in when `number` have been let in. */
+static bool must_wait(const hl__queue_lock *lock, uint64_t number, bool write) {
+    return lock->n_let_in != number || lock->writer || (write && lock->n_readers > 0);
+}
+
+hl_status hl__queue_lock_take(hl__queue_lock *lock, bool write, bool may_wait) {
     if (lock->owner != getpid()) {
         hl_status status = inherit(lock);
         if (status != HL_OK) return status;
     }
     pthread_mutex_lock(&lock->mutex);
+    bool own = lock->writer && pthread_equal(lock->writing, pthread_self());
+    if (own || (!may_wait && must_wait(lock, lock->n_arrived, write))) {
+        pthread_mutex_unlock(&lock->mutex);
+        return HL_BUSY;
+    }
     uint64_t number = lock->n_arrived++;
-    while (lock->n_let_in != number || lock->writer || (write && lock->n_readers > 0))
-        pthread_cond_wait(&lock->moved, &lock->mutex);
+    while (must_wait(lock, number, write)) pthread_cond_wait(&lock->moved, &lock->mutex);
     lock->n_let_in++;
     lock->writer = write;
+    if (write) lock->writing = pthread_self();
     lock->n_readers += !write;
     if (lock->n_let_in != lock->n_arrived) pthread_cond_broadcast(&lock->moved); /* the next may be a reader, too */
     pthread_mutex_unlock(&lock->mutex);

@@ -20,15 +20,18 @@ typedef struct hl__queue_lock {
     uint64_t n_arrived, n_let_in; /* whoever arrives as number n is the next to be let in when n have been */
     size_t n_readers;             /* that are in */
     bool writer;                  /* is in */
+    pthread_t writing;            /* the thread of the writer that is in */
 } hl__queue_lock;
 
 /* HL_SYSTEM. */
 hl_status hl__queue_lock_init(hl__queue_lock *lock);
 void hl__queue_lock_clear(hl__queue_lock *lock); /* nobody is in, or waits */
 
-/* Waits until it is let in. No thread may ask for a lock that it has, not even to read: a writer may have come between.
- * HL_FORKED: the process was forked while somebody was in or waited, who has stayed with the parent. */
-hl_status hl__queue_lock_take(hl__queue_lock *lock, bool write);
+/* Waits until it is let in; where it may not wait, it is let in at once or refused. No thread may ask for a lock that
+ * it has for reading, not even to read: a writer may have come between. HL_BUSY: it would have had to wait and may not,
+ * or waits for itself: its thread is the writer. HL_FORKED: the process was forked while somebody was in or waited, who
+ * has stayed with the parent. */
+hl_status hl__queue_lock_take(hl__queue_lock *lock, bool write, bool may_wait);
 void hl__queue_lock_give_back(hl__queue_lock *lock);
 
 #endif

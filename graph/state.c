@@ -80,7 +80,16 @@ void hl_state_destroy(hl_state *state) {
     hl__release(state);
 }
 
-hl_status hl__state_hold(hl_state *state, bool write) { return hl__queue_lock_take(&state->lock, write); }
+hl_status hl__state_hold(hl_state *state, bool write) {
+    hl_status status = hl__queue_lock_take(&state->lock, write, !hl__called_by_kernel());
+    /* A forked child leaves no words: another thread may have had their lock for ever. */
+    return status == HL_BUSY ? fail(state, status, "%s", hl__state_refusal(status)) : status;
+}
+
+const char *hl__state_refusal(hl_status status) {
+    return status == HL_FORKED ? "the state was in use when this process was forked"
+                               : "the state is in use by the run, or the creation of a program, that makes this call";
+}
 
 void hl__state_let_go(hl_state *state) { hl__queue_lock_give_back(&state->lock); }
 

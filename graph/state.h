@@ -25,8 +25,12 @@ size_t hl__state_mark(const hl_state *state);
 void hl__state_rewind(hl_state *state, size_t mark);
 
 /* Readers share the state, a writer has it alone; they come in in the order in which they asked. No thread may ask for
- * a state that it holds. HL_FORKED: the process was forked while somebody held it. */
+ * a state that it holds for reading. HL_FORKED: the process was forked while somebody held it. HL_BUSY: the call comes
+ * from a kernel, which may not wait, or from the thread that holds it for writing. */
 hl_status hl__state_hold(hl_state *state, bool write);
 void hl__state_let_go(hl_state *state);
+
+/* Why hl__state_hold has refused, in words. */
+const char *hl__state_refusal(hl_status status);
 
 #endif

@@ -204,6 +204,7 @@ hl_status hl_runtime_create(const hl_runtime_options *options, hl_runtime **runt
 
 void hl_runtime_destroy(hl_runtime *runtime) {
     if (!runtime || hl__runtime_check(runtime) != HL_OK) return;
+    if (hl__called_by_kernel() && pthread_mutex_trylock(&runtime->run_mutex) != 0) return;
     stop_team(runtime);
     release(runtime);
 }

@@ -42,10 +42,20 @@ static hl_status reserve(hl_runtime *runtime, const hl__task_graph *graph) {
     return hl__error_set(&runtime->error, status, "a copy of %zu tasks for the trace", graph->n_tasks);
 }
 
+/* Takes the run mutex: once other runs are over, or, for a kernel, only where none is on. */
+static hl_status take_turn(hl_runtime *runtime) {
+    if (!hl__called_by_kernel()) {
+        pthread_mutex_lock(&runtime->run_mutex);
+        return HL_OK;
+    }
+    if (pthread_mutex_trylock(&runtime->run_mutex) == 0) return HL_OK;
+    return hl__error_set(&runtime->error, HL_BUSY, "a kernel called while a run is on: that run may be its own");
+}
+
 hl_status hl__runtime_reserve(hl_runtime *runtime, const hl__task_graph *graph) {
     hl_status status = hl__runtime_check(runtime);
+    if (status == HL_OK) status = take_turn(runtime);
     if (status != HL_OK) return status;
-    pthread_mutex_lock(&runtime->run_mutex);
     status = reserve(runtime, graph);
     pthread_mutex_unlock(&runtime->run_mutex);
     return status;
@@ -53,8 +63,8 @@ hl_status hl__runtime_reserve(hl_runtime *runtime, const hl__task_graph *graph) 
 
 hl_status hl__runtime_run(hl_runtime *runtime, hl__task_graph *graph) {
     hl_status status = hl__runtime_check(runtime);
+    if (status == HL_OK) status = take_turn(runtime);
     if (status != HL_OK) return status;
-    pthread_mutex_lock(&runtime->run_mutex);
     bool begins = !hl__run_cancelled(graph); /* else all of its tasks would only be passed over */
     if (begins) status = reserve(runtime, graph);
     if (begins && status == HL_OK && graph->n_tasks > 0) {

@@ -4,17 +4,24 @@
 #ifndef HL_RUNTIME_RUN_H
 #define HL_RUNTIME_RUN_H
 
+#include <stdbool.h>
+
 #include "headloom/runtime.h"
 #include "runtime/task.h"
+
+/* The calling thread is a worker, of whatever runtime: the call comes from a kernel. It must not wait for anything that
+ * a run may hold, since the run that it keeps waiting may be that very one, or one that waits for it. */
+bool hl__called_by_kernel(void);
 
 /* Runs every task of the graph once, each after its predecessors, and returns when the last has finished. The calling
  * thread waits; workers do the work. No allocation. Runs of one runtime are queued one after the other. Tasks that have
  * not started when the run is cancelled (runtime/cancel.h) are passed over.
- * HL_FORKED, HL_OUT_OF_MEMORY (scratch could not be reserved: see hl__runtime_reserve). */
+ * HL_FORKED, HL_OUT_OF_MEMORY (scratch could not be reserved: see hl__runtime_reserve). HL_BUSY: the call comes from a
+ * kernel, and the runtime has a run on. */
 hl_status hl__runtime_run(hl_runtime *runtime, hl__task_graph *graph);
 
 /* Makes sure that each worker has scratch_bytes of scratch on its own node, and deques that hold n_tasks ready tasks,
- * so that hl__runtime_run allocates nothing. */
+ * so that hl__runtime_run allocates nothing. HL_BUSY: as hl__runtime_run. */
 hl_status hl__runtime_reserve(hl_runtime *runtime, const hl__task_graph *graph);
 
 /* HL_OK, or HL_FORKED in a child of the process that made the runtime. */

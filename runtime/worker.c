@@ -18,6 +18,7 @@
 #include "runtime/atomic.h"
 #include "runtime/cancel.h"
 #include "runtime/pool.h"
+#include "runtime/run.h"
 #include "runtime/wait.h"
 
 /* Looks for work that often before sleeping, with pauses between: together about the cost of being woken (some 10 us),
@@ -29,6 +30,13 @@
  * which costs less than sleep. 16 workers on 2 CPUs: a training step of nanoGPT goes from 0.76 of the speed of 2 to
  * 0.98. */
 #define YIELD_LOOKS 16
+
+/* Of the calling thread: it is a worker. Whether a call comes from a kernel decides whether it may wait, and the thread
+ * is all by which the call can be known. It is written once, by the thread itself; within the first threads' own block,
+ * so that no look at it allocates. */
+static _Thread_local bool works __attribute__((tls_model("initial-exec")));
+
+bool hl__called_by_kernel(void) { return works; }
 
 /* Takes a worker out of the sleepers' books. False where another was faster. */
 static bool claim(hl_runtime *runtime, hl__worker *worker) {
@@ -96,11 +104,13 @@ static void idle(hl__worker *worker) {
 
 void hl__worker_main(hl__worker *worker) {
     hl_runtime *runtime = worker->runtime;
+    works = true;
     /* relaxed: a stale false is found out by idle(). */
     while (!hl__atomic_load(main_stopping, &runtime->stopping, relaxed)) {
         runtime->policy->work(worker);
         idle(worker);
     }
+    works = false; /* the OpenMP runtime keeps its threads, and may lend them to others */
 }
 
 void hl__worker_run(hl__worker *worker, const hl__task *task) {

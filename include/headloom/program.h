@@ -4,7 +4,7 @@
  * linked into a task graph that can be run again and again without allocating.
  *
  * Thread safety: one thread at a time may use one program (HL_BUSY otherwise), but for hl_program_cancel; different
- * programs may be used from different threads. Runs on one runtime follow one another. */
+ * programs may be used from different threads. Runs on one runtime follow one another. From kernels: see runtime.h. */
 #ifndef HEADLOOM_PROGRAM_H
 #define HEADLOOM_PROGRAM_H
 
@@ -20,10 +20,11 @@ typedef struct hl_program hl_program;
 
 /* Compiles the graph for these outputs. runtime, graph and state are borrowed and must outlive the program. On failure
  * *program is untouched and hl_graph_error(graph) says why: also for errors found here (a tensor of another graph, an
- * operator without gradient, a state tensor of another shape). Outputs are kept from run to run and can be read. */
+ * operator without gradient, a state tensor of another shape; HL_BUSY: a kernel calls, as in runtime.h). Outputs are
+ * kept from run to run and can be read. */
 HL_PUBLIC hl_status hl_program_create(hl_runtime *runtime, hl_graph *graph, hl_state *state, hl_tensor *const outputs[],
                                       size_t n_outputs, hl_program **program);
-HL_PUBLIC void hl_program_destroy(hl_program *program); /* NULL is harmless */
+HL_PUBLIC void hl_program_destroy(hl_program *program); /* NULL is harmless; kept where a kernel of its own run calls */
 
 /* Copies an input's values in, dense row-major; bytes must be the tensor's exact size. They stay until written again;
  * inputs that were never written are zeros (an index: the value next to zero that is accepted). HL_OUT_OF_RANGE: an
@@ -32,7 +33,8 @@ HL_PUBLIC void hl_program_destroy(hl_program *program); /* NULL is harmless */
 HL_PUBLIC hl_status hl_program_write(hl_program *program, hl_tensor *tensor, const void *data, size_t bytes);
 
 /* Runs once. Allocates nothing. HL_NOT_FINITE: a scalar output is infinite or not a number after the run (which was
- * completed). HL_CANCELLED: see hl_program_cancel. HL_BUSY, HL_FORKED. */
+ * completed). HL_CANCELLED: see hl_program_cancel. HL_BUSY: also where a kernel calls and the runtime has a run on, or
+ * the state is in use. HL_FORKED. */
 HL_PUBLIC hl_status hl_program_run(hl_program *program);
 
 /* Cancels the run that is on, from any thread, also from a kernel or a signal handler; it does not wait for the run. A

@@ -4,7 +4,11 @@
  *
  * Thread safety: every call may be made from any thread, also from inside the caller's own parallel region; runs that
  * are submitted at the same time are run one after the other. hl_runtime_destroy must be the last call.
- * After fork the child owns no workers: every call on a runtime of the parent returns HL_FORKED. */
+ * A kernel may call, too, but nothing waits for it, since it would wait for a run that waits for the kernel: what
+ * another run has in use is refused with HL_BUSY (a runtime that has a run on; a state that is written, or about to
+ * be). So a kernel may make and run programs of other runtimes, which are idle, and none of its own. Threads that a
+ * kernel starts are not known to be its own: it must not wait for one that makes such a call. After fork the child owns
+ * no workers: every call on a runtime of the parent returns HL_FORKED. */
 #ifndef HEADLOOM_RUNTIME_H
 #define HEADLOOM_RUNTIME_H
 
@@ -42,7 +46,8 @@ typedef struct hl_runtime_options {
 HL_PUBLIC hl_status hl_runtime_create(const hl_runtime_options *options, hl_runtime **runtime);
 
 /* Stops the workers and frees everything. No program of this runtime may be left. NULL is harmless. In a forked child
- * the memory is kept (its threads are not there to be joined) and nothing else is done. */
+ * the memory is kept (its threads are not there to be joined) and nothing else is done. Nothing at all is done for a
+ * kernel while a run is on. */
 HL_PUBLIC void hl_runtime_destroy(hl_runtime *runtime);
 
 HL_PUBLIC size_t hl_runtime_workers(const hl_runtime *runtime);

@@ -6,7 +6,9 @@
  *
  * Thread safety: reading and writing tensors, and runs of programs that write the state, are serialised on the state,
  * in the order in which they ask for it. A child that was forked while one of them had it, or waited for it, gets
- * HL_FORKED from every call (from hl_state_count: 0); any other child has a state of its own. */
+ * HL_FORKED from every call (from hl_state_count: 0); any other child has a state of its own. What would wait for
+ * itself is refused with HL_BUSY (from hl_state_count: 0): a kernel's call while a run writes the state or anyone waits
+ * for it, and a call by a parameter's initialiser, which runs while a program is made. */
 #ifndef HEADLOOM_STATE_H
 #define HEADLOOM_STATE_H
 

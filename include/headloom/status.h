@@ -28,7 +28,7 @@ extern "C" {
     X(HL_UNSUPPORTED, 6, "the request is valid but not supported")                     \
     X(HL_NOT_FOUND, 7, "no object has this name")                                      \
     X(HL_EXISTS, 8, "another object already has this name")                            \
-    X(HL_BUSY, 9, "the object is in use by another thread")                            \
+    X(HL_BUSY, 9, "the object is in use by another thread, or by the run that calls")  \
     X(HL_CANCELLED, 10, "the run was cancelled before it wrote any state")             \
     X(HL_TOO_LATE, 11, "the run had begun to write state and was completed")           \
     X(HL_FORKED, 12, "the runtime belongs to the parent process")                      \

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
  * Who comes first is let in first, whether it reads or writes; readers that follow one another are in together, a
- * writer is in alone; a forked child takes over what nobody used, and is refused what somebody did. */
+ * writer is in alone; who may not wait is refused; a forked child takes over what nobody used, and is refused what
+ * somebody did. */
 #include "graph/queue_lock.h"
 
 #include <sched.h>
@@ -34,7 +35,7 @@ typedef struct visitor {
 static void *visit(void *argument) {
     visitor *v = argument;
     scene *s = v->s;
-    if (hl__queue_lock_take(&s->lock, v->writes) != HL_OK) return NULL;
+    if (hl__queue_lock_take(&s->lock, v->writes, true) != HL_OK) return NULL;
     s->order[atomic_fetch_add(&s->n_in, 1)] = v->number;
     size_t readers = atomic_fetch_add(&s->n_inside[v->writes], 1) + 1;
     if (atomic_load(&s->n_inside[1]) > (v->writes ? 1 : 0)) atomic_store(&s->wrong, true);
@@ -79,7 +80,7 @@ START_TEST(EveryoneIsLetInInTheOrderOfArrival) {
             scene s = {.n_needed = 0};
             visitor visitors[MOST];
             ck_assert_int_eq(hl__queue_lock_init(&s.lock), HL_OK);
-            ck_assert_int_eq(hl__queue_lock_take(&s.lock, write), HL_OK);
+            ck_assert_int_eq(hl__queue_lock_take(&s.lock, write, true), HL_OK);
             size_t n = send(&s, visitors, lines[l]), first_writer = strcspn(lines[l], "w");
             if (!write) /* readers before the first writer are let in to us, and nobody behind it */
                 while (atomic_load(&s.n_in) < first_writer) sched_yield();
@@ -103,12 +104,46 @@ START_TEST(ReadersThatFollowOneAnotherAreInTogether) {
         scene s = {.n_needed = 5};
         visitor visitors[MOST];
         ck_assert_int_eq(hl__queue_lock_init(&s.lock), HL_OK);
-        ck_assert_int_eq(hl__queue_lock_take(&s.lock, true), HL_OK);
+        ck_assert_int_eq(hl__queue_lock_take(&s.lock, true, true), HL_OK);
         size_t n = send(&s, visitors, "wrrrrrw");
         hl__queue_lock_give_back(&s.lock);
         see_off(&s, visitors, n);
         hl__queue_lock_clear(&s.lock);
     }
+}
+END_TEST
+
+/* Whoever may not wait comes in just where it would not have to; nor does the writer wait for itself. */
+START_TEST(WhoeverMayNotWaitIsServedOrRefused) {
+    for (int held = 0; held < 3; held++) { /* not at all, to read, to write */
+        for (int write = 0; write < 2; write++) {
+            hl__queue_lock lock;
+            ck_assert_int_eq(hl__queue_lock_init(&lock), HL_OK);
+            if (held) ck_assert_int_eq(hl__queue_lock_take(&lock, held == 2, true), HL_OK);
+            bool free_to_enter = held == 0 || (held == 1 && !write);
+            ck_assert_int_eq(hl__queue_lock_take(&lock, write, false), free_to_enter ? HL_OK : HL_BUSY);
+            if (free_to_enter) hl__queue_lock_give_back(&lock);
+            if (held == 2) ck_assert_int_eq(hl__queue_lock_take(&lock, write, true), HL_BUSY);
+            if (held) hl__queue_lock_give_back(&lock);
+            ck_assert_int_eq(hl__queue_lock_take(&lock, write, true), HL_OK); /* a refusal leaves nothing behind */
+            hl__queue_lock_give_back(&lock);
+            hl__queue_lock_clear(&lock);
+        }
+    }
+}
+END_TEST
+
+/* A reader could stand beside the reader that is in, but not before the writer that has come in between. */
+START_TEST(WhoeverMayNotWaitDoesNotOvertake) {
+    scene s = {.n_needed = 0};
+    visitor visitors[MOST];
+    ck_assert_int_eq(hl__queue_lock_init(&s.lock), HL_OK);
+    ck_assert_int_eq(hl__queue_lock_take(&s.lock, false, true), HL_OK);
+    size_t n = send(&s, visitors, "w");
+    ck_assert_int_eq(hl__queue_lock_take(&s.lock, false, false), HL_BUSY);
+    hl__queue_lock_give_back(&s.lock);
+    see_off(&s, visitors, n);
+    hl__queue_lock_clear(&s.lock);
 }
 END_TEST
 
@@ -124,7 +159,7 @@ static void *mill(void *argument) {
     crowd *c = argument;
     for (size_t i = 0; i < 2000; i++) {
         bool write = i % 3 == 0;
-        if (hl__queue_lock_take(&c->lock, write) != HL_OK) return NULL;
+        if (hl__queue_lock_take(&c->lock, write, true) != HL_OK) return NULL;
         if (c->written[0] != c->written[1]) atomic_fetch_add(&c->n_torn, 1);
         for (size_t k = 0; write && k < 2; k++) c->written[k]++;
         hl__queue_lock_give_back(&c->lock);
@@ -152,9 +187,9 @@ static hl_status outcome_in_child(hl__queue_lock *lock) {
     if (pid == 0) {
         signal(SIGALRM, SIG_DFL);
         alarm(30); /* a child that hangs becomes one that was killed */
-        hl_status status = hl__queue_lock_take(lock, false);
+        hl_status status = hl__queue_lock_take(lock, false, true);
         if (status == HL_OK) hl__queue_lock_give_back(lock);
-        if (hl__queue_lock_take(lock, true) != status) _exit(100);
+        if (hl__queue_lock_take(lock, true, true) != status) _exit(100);
         if (status == HL_OK) hl__queue_lock_give_back(lock);
         hl__queue_lock_clear(lock);
         _exit((int)status);
@@ -171,7 +206,7 @@ START_TEST(AForkedChildIsRefusedALockInUse) {
         hl__queue_lock lock;
         ck_assert_int_eq(hl__queue_lock_init(&lock), HL_OK);
         ck_assert_int_eq(outcome_in_child(&lock), HL_OK);
-        ck_assert_int_eq(hl__queue_lock_take(&lock, write), HL_OK);
+        ck_assert_int_eq(hl__queue_lock_take(&lock, write, true), HL_OK);
         ck_assert_int_eq(outcome_in_child(&lock), HL_FORKED);
         hl__queue_lock_give_back(&lock); /* the parent goes on */
         ck_assert_int_eq(outcome_in_child(&lock), HL_OK);
@@ -186,5 +221,6 @@ END_TEST
 int main(void) {
     return run_tests("graph/queue lock",
                      TESTS(EveryoneIsLetInInTheOrderOfArrival, ReadersThatFollowOneAnotherAreInTogether,
+                           WhoeverMayNotWaitIsServedOrRefused, WhoeverMayNotWaitDoesNotOvertake,
                            NoWriteIsLostOrSeenByHalf, AForkedChildIsRefusedALockInUse));
 }
