@@ -13,7 +13,6 @@
 
 enum {
     NER_BUCKETS = 16,
-    NER_LONGEST = 160,   /* tokens of the longest bucket */
     NER_POSITIONS = 640, /* of a batch, at most */
     NER_NO_LABEL = -1,   /* at padding; HL_IGNORED to the loss */
 };

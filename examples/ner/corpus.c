@@ -1,21 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * Reading column files. Lines are checked one by one, so that a damaged file is refused at its first bad line rather
- * than trained on. */
+ * Sentences of tokens, in arrays that grow. */
 #include "examples/ner/corpus.h"
 
-#include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistr.h>
-
-enum { COLUMNS = 5, COLUMN_INDEX = 0, COLUMN_TOKEN = 1, COLUMN_TAG = 2 };
-
-typedef struct column {
-    const char *text;
-    size_t bytes;
-} column;
 
 const char *ner_label_tag(int32_t label) {
     static const char *const tags[] = {
@@ -86,116 +75,4 @@ const char *ner_corpus_token(const ner_corpus *corpus, size_t token) { return co
 
 size_t ner_corpus_length(const ner_corpus *corpus, size_t sentence) {
     return corpus->first[sentence + 1] - corpus->first[sentence];
-}
-
-/* Splits at tabs; returns how many columns there are, of which at most COLUMNS are stored. */
-static size_t split(const char *line, size_t bytes, column columns[COLUMNS]) {
-    size_t n = 0;
-    const char *end = line + bytes;
-    for (const char *begin = line;; n++) {
-        const char *tab = memchr(begin, '\t', (size_t)(end - begin));
-        const char *stop = tab ? tab : end;
-        if (n < COLUMNS) {
-            columns[n] = (column){begin, (size_t)(stop - begin)};
-        }
-        if (!tab) {
-            return n + 1;
-        }
-        begin = tab + 1;
-    }
-}
-
-/* The label of a tag; -1 for what is none. OTH is annotated in places only, and read as no entity. */
-static int32_t label_of(column tag) {
-    for (int32_t label = 0; label < NER_LABELS; label++) {
-        if (strlen(ner_label_tag(label)) == tag.bytes && memcmp(ner_label_tag(label), tag.text, tag.bytes) == 0) {
-            return label;
-        }
-    }
-    if (tag.bytes == 5 && (memcmp(tag.text, "B-OTH", 5) == 0 || memcmp(tag.text, "I-OTH", 5) == 0)) {
-        return NER_O;
-    }
-    return -1;
-}
-
-/* One line without its end. where: "file:line". */
-static hl_status read_line(ner_corpus *corpus, const char *line, size_t bytes, const char *where, ner_error *error) {
-    if (bytes == 0) {
-        return ner_corpus_end_sentence(corpus, error);
-    }
-    if (bytes >= 2 && line[0] == '#' && line[1] == ' ') {
-        return HL_OK;
-    }
-    column columns[COLUMNS];
-    size_t n = split(line, bytes, columns);
-    if (n != COLUMNS) {
-        return ner_fail(error, HL_FORMAT, "%s: expected %d columns separated by tabs, found %zu", where, COLUMNS, n);
-    }
-    size_t begun = corpus->n_sentences ? corpus->first[corpus->n_sentences] : 0;
-    size_t expected = corpus->n_tokens - begun + 1;
-    char index[24];
-    size_t digits = (size_t)snprintf(index, sizeof index, "%zu", expected);
-    column found = columns[COLUMN_INDEX];
-    if (found.bytes != digits || memcmp(found.text, index, digits) != 0) {
-        return ner_fail(error, HL_FORMAT, "%s: expected token number %zu, found '%.*s'", where, expected,
-                        (int)(found.bytes < 40 ? found.bytes : 40), found.text);
-    }
-    column token = columns[COLUMN_TOKEN];
-    if (token.bytes == 0) {
-        return ner_fail(error, HL_FORMAT, "%s: the token is empty", where);
-    }
-    if (memchr(token.text, '\0', token.bytes) || u8_check((const uint8_t *)token.text, token.bytes)) {
-        return ner_fail(error, HL_FORMAT, "%s: the token is no UTF-8 text", where);
-    }
-    int32_t label = label_of(columns[COLUMN_TAG]);
-    if (label < 0) {
-        column tag = columns[COLUMN_TAG];
-        return ner_fail(error, HL_FORMAT, "%s: unknown tag '%.*s'", where, (int)(tag.bytes < 40 ? tag.bytes : 40),
-                        tag.text);
-    }
-    return ner_corpus_add_token(corpus, token.text, token.bytes, label, error);
-}
-
-static hl_status read_lines(ner_corpus *corpus, FILE *file, const char *path, ner_error *error) {
-    hl_status status = HL_OK;
-    char *line = NULL;
-    size_t capacity = 0;
-    size_t number = 0;
-    ssize_t got;
-    while (status == HL_OK && (got = getline(&line, &capacity, file)) >= 0) {
-        size_t bytes = (size_t)got;
-        if (bytes > 0 && line[bytes - 1] == '\n') {
-            bytes--;
-        }
-        if (bytes > 0 && line[bytes - 1] == '\r') {
-            bytes--;
-        }
-        char where[NER_ERROR_TEXT / 2];
-        snprintf(where, sizeof where, "%s:%zu", path, ++number);
-        status = read_line(corpus, line, bytes, where, error);
-    }
-    free(line);
-    if (status == HL_OK && ferror(file)) {
-        status = ner_fail(error, HL_SYSTEM, "%s: %s", path, strerror(errno));
-    }
-    if (status == HL_OK) {
-        status = ner_corpus_end_sentence(corpus, error);
-    }
-    if (status == HL_OK && corpus->n_sentences == 0) {
-        status = ner_fail(error, HL_FORMAT, "%s:%zu: the file has no sentence", path, number);
-    }
-    return status;
-}
-
-hl_status ner_corpus_read(ner_corpus *corpus, const char *path, ner_error *error) {
-    FILE *file = fopen(path, "rb");
-    if (!file) {
-        return ner_fail(error, HL_SYSTEM, "%s: %s", path, strerror(errno));
-    }
-    hl_status status = read_lines(corpus, file, path, error);
-    fclose(file);
-    if (status != HL_OK) {
-        ner_corpus_clear(corpus);
-    }
-    return status;
 }

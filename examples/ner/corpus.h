@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * Sentences of tokens with labels, and the reader of column files: index, token, tag, "-" and annotator, separated by
- * tabs; "# " begins a comment line, an empty line ends a sentence. */
+ * Sentences of tokens with labels. */
 #ifndef NER_CORPUS_H
 #define NER_CORPUS_H
 
@@ -29,6 +28,8 @@ enum {
 
 enum { NER_PER, NER_LOC, NER_ORG, NER_TYPES };
 
+enum { NER_LONGEST = 160 }; /* tokens of a sentence that can be trained on and tagged */
+
 const char *ner_label_tag(int32_t label); /* "?" for what is no label */
 const char *ner_type_name(size_t type);
 
@@ -54,9 +55,5 @@ void ner_corpus_clear(ner_corpus *corpus);
 
 const char *ner_corpus_token(const ner_corpus *corpus, size_t token);
 size_t ner_corpus_length(const ner_corpus *corpus, size_t sentence);
-
-/* Reads a column file into an empty corpus. HL_SYSTEM: the file cannot be read. HL_FORMAT: a malformed line; the words
- * are "file:line: what is wrong". The corpus is empty after a failure. */
-hl_status ner_corpus_read(ner_corpus *corpus, const char *path, ner_error *error);
 
 #endif

@@ -6,12 +6,14 @@
 
 #include <cairo-svg.h>
 #include <cairo.h>
+#include <errno.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
 #include "examples/ner/corpus.h"
+#include "examples/ner/output.h"
 #include "examples/ner/spans.h"
 
 #define MARGIN 30.0
@@ -303,18 +305,64 @@ static void draw(page *p) {
     }
 }
 
+/* ---- the file ---- */
+
 static int ends_in(const char *path, const char *ending) {
     size_t n = strlen(path), m = strlen(ending);
     return n > m && strcasecmp(path + n - m, ending) == 0;
 }
 
-hl_status ner_picture_draw(const ner_picture *picture, const char *path, ner_error *error) {
-    int png = ends_in(path, ".png");
-    if (!png && !ends_in(path, ".svg")) {
-        return ner_fail(error, HL_INVALID_ARGUMENT, "%s: the name must end in .svg or .png", path);
+hl_status ner_picture_check(const char *path, ner_error *error) {
+    if (!ends_in(path, ".svg") && !ends_in(path, ".png")) {
+        return ner_fail(error, HL_INVALID_ARGUMENT, "%.120s: the name must end in .svg or .png", path);
     }
+    return ner_output_may_make(path, error);
+}
+
+/* Where cairo's bytes go; it keeps no reason of a failure, so that this does. */
+typedef struct sink {
+    FILE *file;
+    int reason; /* errno of the first write that failed; 0: none did */
+} sink;
+
+static cairo_status_t write_bytes(void *to, const unsigned char *data, unsigned int bytes) {
+    sink *s = to;
+    errno = 0;
+    if (fwrite(data, 1, bytes, s->file) == bytes) {
+        return CAIRO_STATUS_SUCCESS;
+    }
+    s->reason = s->reason ? s->reason : errno ? errno : EIO;
+    return CAIRO_STATUS_WRITE_ERROR;
+}
+
+/* Draws the page, and writes it. */
+static cairo_status_t make_page(page *p, int png, sink *to) {
+    cairo_surface_t *surface = png ? cairo_image_surface_create(CAIRO_FORMAT_RGB24, (int)ceil(p->width * PNG_SCALE),
+                                                                (int)ceil(p->height * PNG_SCALE))
+                                   : cairo_svg_surface_create_for_stream(write_bytes, to, p->width, p->height);
+    p->cairo = cairo_create(surface);
+    if (png) {
+        cairo_scale(p->cairo, PNG_SCALE, PNG_SCALE);
+    }
+    draw(p);
+    cairo_status_t status = cairo_status(p->cairo);
+    cairo_destroy(p->cairo);
+    if (png && status == CAIRO_STATUS_SUCCESS) {
+        status = cairo_surface_write_to_png_stream(surface, write_bytes, to);
+    }
+    cairo_surface_finish(surface); /* SVG is written here */
+    status = status == CAIRO_STATUS_SUCCESS ? cairo_surface_status(surface) : status;
+    cairo_surface_destroy(surface);
+    return status;
+}
+
+hl_status ner_picture_draw(const ner_picture *picture, const char *path, ner_error *error) {
     if (picture->n_tokens == 0 || picture->n_heads == 0) {
-        return ner_fail(error, HL_INVALID_ARGUMENT, "%s: no words or no heads to draw", path);
+        return ner_fail(error, HL_INVALID_ARGUMENT, "%.120s: no words or no heads to draw", path);
+    }
+    hl_status status = ner_picture_check(path, error);
+    if (status != HL_OK) {
+        return status;
     }
     page p = {.picture = picture};
     p.spans = malloc(picture->n_tokens * sizeof *p.spans);
@@ -329,25 +377,20 @@ hl_status ner_picture_draw(const ner_picture *picture, const char *path, ner_err
     cairo_destroy(p.cairo);
     cairo_surface_destroy(surface);
 
-    surface = png ? cairo_image_surface_create(CAIRO_FORMAT_RGB24, (int)ceil(p.width * PNG_SCALE),
-                                               (int)ceil(p.height * PNG_SCALE))
-                  : cairo_svg_surface_create(path, p.width, p.height);
-    p.cairo = cairo_create(surface);
-    if (png) {
-        cairo_scale(p.cairo, PNG_SCALE, PNG_SCALE);
+    sink to = {.file = fopen(path, "wb")};
+    if (!to.file) {
+        free(p.spans);
+        return ner_fail(error, HL_SYSTEM, "%.120s: %s", path, strerror(errno));
     }
-    draw(&p);
-    cairo_status_t status = cairo_status(p.cairo);
-    cairo_destroy(p.cairo);
-    if (png && status == CAIRO_STATUS_SUCCESS) {
-        status = cairo_surface_write_to_png(surface, path);
-    }
-    cairo_surface_finish(surface); /* SVG is written here */
-    status = status == CAIRO_STATUS_SUCCESS ? cairo_surface_status(surface) : status;
-    cairo_surface_destroy(surface);
+    cairo_status_t drawn = make_page(&p, ends_in(path, ".png"), &to);
     free(p.spans);
-    if (status != CAIRO_STATUS_SUCCESS) {
-        return ner_fail(error, HL_SYSTEM, "%s: %s", path, cairo_status_to_string(status));
+    if (fclose(to.file) != 0 && !to.reason) {
+        to.reason = errno;
     }
-    return HL_OK;
+    if (to.reason) {
+        return ner_fail(error, HL_SYSTEM, "%.120s: %s", path, strerror(to.reason));
+    }
+    return drawn == CAIRO_STATUS_SUCCESS
+               ? HL_OK
+               : ner_fail(error, HL_SYSTEM, "%.120s: %s", path, cairo_status_to_string(drawn));
 }

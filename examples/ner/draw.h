@@ -21,8 +21,12 @@ typedef struct ner_picture {
     const float *weights;     /* [n_heads, n_tokens, n_tokens]: head, who looks, at what; 0 to 1 */
 } ner_picture;
 
-/* path: ends in .svg or .png (HL_INVALID_ARGUMENT otherwise, and for an empty picture). HL_SYSTEM: cannot be written.
- */
+/* Can a picture be written there? HL_INVALID_ARGUMENT: the name ends neither in .svg nor in .png. HL_SYSTEM: the file
+ * cannot be written. What is there stays. */
+hl_status ner_picture_check(const char *path, ner_error *error);
+
+/* Fails as ner_picture_check does, with HL_INVALID_ARGUMENT for an empty picture, too, and with HL_SYSTEM where not all
+ * of it could be written. */
 hl_status ner_picture_draw(const ner_picture *picture, const char *path, ner_error *error);
 
 #endif

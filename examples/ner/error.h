@@ -5,9 +5,11 @@
 #ifndef NER_ERROR_H
 #define NER_ERROR_H
 
+#include <stddef.h>
+
 #include "headloom/status.h"
 
-#define NER_ERROR_TEXT 320
+#define NER_ERROR_TEXT 400
 
 typedef struct ner_error {
     char text[NER_ERROR_TEXT];
@@ -18,5 +20,10 @@ hl_status ner_fail(ner_error *error, hl_status status, const char *format, ...) 
 
 /* The words for memory that could not be had. */
 hl_status ner_fail_memory(ner_error *error);
+
+/* Text of a user's as a message shows it: what is longer than some 40 bytes is cut between code points, control
+ * characters are written as \xNN. Returns shown. */
+enum { NER_SHOWN = 200 };
+const char *ner_shown(const char *text, size_t bytes, char shown[NER_SHOWN]);
 
 #endif

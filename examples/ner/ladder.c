@@ -5,7 +5,9 @@
 
 #include <stdlib.h>
 
+#include "examples/ner/columns.h"
 #include "examples/ner/lookup.h"
+#include "examples/ner/output.h"
 #include "examples/ner/progress.h"
 
 /* ---- data ---- */
@@ -16,7 +18,7 @@ static hl_status read_part(ner_corpus *corpus, const char *folder, const char *p
     if (n < 0 || (size_t)n >= sizeof path) {
         return ner_fail(error, HL_INVALID_ARGUMENT, "the name of the data folder is too long: %.60s...", folder);
     }
-    return ner_corpus_read(corpus, path, error);
+    return ner_columns_read(corpus, path, error);
 }
 
 hl_status ner_data_read(ner_data *data, const char *folder, ner_error *error) {
@@ -52,19 +54,20 @@ typedef struct row {
     double tokens_per_second, seconds;
 } row;
 
-static void print_head(FILE *table) {
+static hl_status print_head(FILE *table, ner_error *error) {
     fprintf(table, "%-6s %-52s %10s %7s %8s %9s %8s\n", "rung", "what", "parameters", "dev F1", "test F1", "tokens/s",
             "seconds");
+    return ner_output_flush(table, "the table", error);
 }
 
-static void print_row(FILE *table, const row *r) {
+static hl_status print_row(FILE *table, const row *r, ner_error *error) {
     fprintf(table, "%-6s %-52s %10zu %7.1f %8.1f", r->sign, r->text, r->parameters, r->dev, r->test);
     if (r->tokens_per_second > 0) {
         fprintf(table, " %9.0f %8.1f\n", r->tokens_per_second, r->seconds);
     } else {
         fprintf(table, " %9s %8.1f\n", "", r->seconds);
     }
-    fflush(table);
+    return ner_output_flush(table, "the table", error);
 }
 
 /* ---- the floor ---- */
@@ -101,8 +104,10 @@ hl_status ner_ladder_begin(const ner_data *data, const ner_ladder_options *optio
     ner_lookup_clear(&lookup);
     if (status == HL_OK) {
         r.seconds = (double)(ner_now_ns() - begun) * 1e-9;
-        print_head(options->table);
-        print_row(options->table, &r);
+        status = print_head(options->table, error);
+    }
+    if (status == HL_OK) {
+        status = print_row(options->table, &r, error);
     }
     return status;
 }
@@ -134,14 +139,16 @@ hl_status ner_ladder_climb(const ner_data *data, hl_runtime *runtime, ner_rung r
     if (status == HL_OK) {
         status = score_tagger(&made, &data->test, &r.test, error);
     }
+    if (status == HL_OK) {
+        r.parameters = ner_tagger_parameters(&made);
+        r.seconds = trained.seconds;
+        r.tokens_per_second = trained.seconds > 0 ? (double)trained.tokens / trained.seconds : 0;
+        status = print_row(options->table, &r, error);
+    }
     if (status != HL_OK) {
         ner_tagger_clear(&made);
         return status;
     }
-    r.parameters = ner_tagger_parameters(&made);
-    r.seconds = trained.seconds;
-    r.tokens_per_second = trained.seconds > 0 ? (double)trained.tokens / trained.seconds : 0;
-    print_row(options->table, &r);
     *tagger = made;
     return HL_OK;
 }

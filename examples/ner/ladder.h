@@ -26,7 +26,8 @@ typedef struct ner_ladder_options {
     FILE *table;
 } ner_ladder_options;
 
-/* Prints what the table's columns are, and the row of the floor. */
+/* Prints what the table's columns are, and the row of the floor. HL_SYSTEM here and below: the table cannot be written.
+ */
 hl_status ner_ladder_begin(const ner_data *data, const ner_ladder_options *options, ner_error *error);
 
 /* Trains a rung, scores it and prints its row. tagger: made here, the caller's to clear; untouched after a failure. */

@@ -2,18 +2,23 @@
  *
  * hl-ner: trains taggers of persons, places and organisations on real text and shows what they learnt. */
 #include <errno.h>
+#include <fcntl.h>
 #include <getopt.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
+#include "examples/ner/draw.h"
 #include "examples/ner/ladder.h"
+#include "examples/ner/output.h"
 #include "examples/ner/sentences.h"
 
 static const char USAGE[] =
     "usage: hl-ner ladder [OPTION...]   trains every rung of the ladder and prints the table\n"
-    "       hl-ner tag [OPTION...]      trains one rung, then tags the sentences of standard input, one a line\n"
+    "       hl-ner tag [OPTION...]      trains one rung, then tags standard input, line by line\n"
     "\n"
     "  --data DIR       folder of the column files (examples/ner/data)\n"
     "  --rung SIGN      -, a, b, c or d; ladder: only this rung (all of them); tag: this one (d)\n"
@@ -25,7 +30,15 @@ static const char USAGE[] =
     "  --draw FILE      .svg or .png: what the heads look at in --sentence, by the last rung trained\n"
     "  --sentence TEXT  that is tagged after the table, and drawn\n"
     "  --quiet          no progress\n"
-    "  --help           this text\n";
+    "  --help           this text\n"
+    "\n"
+    "tag writes a line for each line of its input; everything else goes to standard error. The column files are read "
+    "and\n"
+    "checked before anything is trained. Exit status: 0; 1 where something failed or a line could not be tagged; 2 "
+    "for\n"
+    "options that are refused.\n";
+
+static const char OUTPUT[] = "standard output";
 
 typedef struct options {
     int ladder; /* else: tag */
@@ -37,7 +50,55 @@ typedef struct options {
 
 static const char SENTENCE[] = "Angela Merkel met the heads of Siemens and the United Nations in New York on Monday .";
 
+/* ---- the streams that a process begins with ---- */
+
+__attribute__((noreturn)) static void finish(int code) {
+    ner_error error = {""};
+    if (ner_output_flush(stdout, OUTPUT, &error) != HL_OK || fclose(stdout) != 0) {
+        fprintf(stderr, "hl-ner: %s\n", error.text[0] ? error.text : strerror(errno));
+        code = code ? code : EXIT_FAILURE;
+    }
+    exit(code);
+}
+
+/* A file that is opened later must not get the number of a stream that was closed. Nothing of the null device can be
+ * written by the name of standard output, or read by that of standard input: both are refused where they are needed. */
+static void occupy_streams(void) {
+    static const int modes[3] = {O_WRONLY, O_RDONLY, O_WRONLY};
+    for (int stream = 0; stream < 3; stream++) {
+        if (fcntl(stream, F_GETFD) < 0) {
+            (void)!open("/dev/null", modes[stream]); /* takes the lowest free number: this one */
+        }
+    }
+}
+
+static hl_status check_input(ner_error *error) {
+    struct stat about;
+    if ((fcntl(STDIN_FILENO, F_GETFL) & O_ACCMODE) == O_WRONLY) {
+        return ner_fail(error, HL_SYSTEM, "standard input: it cannot be read");
+    }
+    if (fstat(STDIN_FILENO, &about) == 0 && S_ISDIR(about.st_mode)) {
+        return ner_fail(error, HL_SYSTEM, "standard input: %s", strerror(EISDIR));
+    }
+    return HL_OK;
+}
+
 /* ---- options ---- */
+
+/* Beyond all characters, which getopt_long gives for options of one letter: there are none. */
+enum {
+    OPTION_DATA = 256,
+    OPTION_RUNG,
+    OPTION_EPOCHS,
+    OPTION_RATE,
+    OPTION_DECAY,
+    OPTION_SEED,
+    OPTION_THREADS,
+    OPTION_DRAW,
+    OPTION_SENTENCE,
+    OPTION_QUIET,
+    OPTION_HELP
+};
 
 __attribute__((noreturn, format(printf, 1, 2))) static void refuse(const char *format, ...) {
     va_list arguments;
@@ -61,56 +122,88 @@ static unsigned long long whole(const char *name, const char *text, unsigned lon
 
 static float positive(const char *name, const char *text, float most) {
     char *end;
+    errno = 0;
     float value = strtof(text, &end);
-    if (end == text || *end || !(value >= 0 && value <= most)) {
+    if (end == text || *end || errno || !(value >= 0 && value <= most)) {
         refuse("--%s takes a number from 0 to %g, not '%s'", name, (double)most, text);
     }
     return value;
 }
 
+static const char *name_of(const char *name, const char *text) {
+    if (!*text) {
+        refuse("--%s takes a name, not ''", name);
+    }
+    return text;
+}
+
 static void take_option(options *o, const struct option *given, const char *value) {
     ner_ladder_options *ladder = &o->ladder_options;
     switch (given->val) {
-    case 'D': o->data = value; break;
-    case 'r':
+    case OPTION_DATA: o->data = name_of(given->name, value); break;
+    case OPTION_RUNG:
         o->rung = ner_rung_of(value);
         if (o->rung == NER_RUNGS) {
             refuse("--rung is one of -, a, b, c and d, not '%s'", value);
         }
         break;
-    case 'e': ladder->train.epochs = whole(given->name, value, 1, 10000); break;
-    case 'a': ladder->train.rate = positive(given->name, value, 10); break;
-    case 'y': ladder->decay = positive(given->name, value, 10); break;
-    case 's': ladder->seed = ladder->train.seed = whole(given->name, value, 0, UINT64_MAX); break;
-    case 't': o->runtime.workers = whole(given->name, value, 1, 4096); break;
-    case 'p': o->draw = value; break;
-    case 'S': o->sentence = value; break;
-    case 'q': ladder->train.progress = NULL; break;
-    default: fputs(USAGE, stdout); exit(EXIT_SUCCESS);
+    case OPTION_EPOCHS: ladder->train.epochs = whole(given->name, value, 1, 10000); break;
+    case OPTION_RATE: ladder->train.rate = positive(given->name, value, 10); break;
+    case OPTION_DECAY: ladder->decay = positive(given->name, value, 10); break;
+    case OPTION_SEED: ladder->seed = ladder->train.seed = whole(given->name, value, 0, UINT64_MAX); break;
+    case OPTION_THREADS: o->runtime.workers = whole(given->name, value, 1, 4096); break;
+    case OPTION_DRAW: o->draw = name_of(given->name, value); break;
+    case OPTION_SENTENCE: o->sentence = value; break;
+    case OPTION_QUIET: ladder->train.progress = NULL; break;
+    default: fputs(USAGE, stdout); finish(EXIT_SUCCESS);
+    }
+}
+
+static void check_drawing(const options *o) {
+    ner_error error = {""};
+    if (o->sentence && !o->ladder && !o->draw) {
+        refuse("tag needs --draw for --sentence: it tags standard input");
+    }
+    if (o->sentence && ner_sentence_check(o->sentence, &error) != HL_OK) {
+        refuse("--sentence: %s", error.text);
+    }
+    if (o->draw && o->rung == NER_RUNG_NONE) {
+        refuse("--draw: rung '-' has no attention to look at");
+    }
+    if (o->draw && ner_picture_check(o->draw, &error) != HL_OK) {
+        refuse("--draw: %s", error.text);
     }
 }
 
 static options parse(int n, char **words) {
     static const struct option known[] = {
-        {"data", required_argument, NULL, 'D'},     {"rung", required_argument, NULL, 'r'},
-        {"epochs", required_argument, NULL, 'e'},   {"rate", required_argument, NULL, 'a'},
-        {"decay", required_argument, NULL, 'y'},    {"seed", required_argument, NULL, 's'},
-        {"threads", required_argument, NULL, 't'},  {"draw", required_argument, NULL, 'p'},
-        {"sentence", required_argument, NULL, 'S'}, {"quiet", no_argument, NULL, 'q'},
-        {"help", no_argument, NULL, 'h'},           {0},
+        {"data", required_argument, NULL, OPTION_DATA},
+        {"rung", required_argument, NULL, OPTION_RUNG},
+        {"epochs", required_argument, NULL, OPTION_EPOCHS},
+        {"rate", required_argument, NULL, OPTION_RATE},
+        {"decay", required_argument, NULL, OPTION_DECAY},
+        {"seed", required_argument, NULL, OPTION_SEED},
+        {"threads", required_argument, NULL, OPTION_THREADS},
+        {"draw", required_argument, NULL, OPTION_DRAW},
+        {"sentence", required_argument, NULL, OPTION_SENTENCE},
+        {"quiet", no_argument, NULL, OPTION_QUIET},
+        {"help", no_argument, NULL, OPTION_HELP},
+        {0},
     };
     options o = {
         .data = "examples/ner/data",
-        .sentence = SENTENCE,
         .rung = NER_RUNGS,
         .ladder_options = {.train = {.epochs = 10, .seed = 1, .rate = 1e-3f, .warm_up = 0.05f, .progress = stderr},
                            .decay = 0.1f,
                            .seed = 1,
                            .table = stdout}};
     opterr = 0;
-    for (int got, which = 0; (got = getopt_long(n, words, "", known, &which)) != -1;) {
-        if (got == '?') {
-            refuse("'%s' is no option, or lacks its value", words[optind - 1]);
+    for (int got, which = 0; (got = getopt_long(n, words, ":", known, &which)) != -1;) {
+        if (got == '?' && optopt && optopt < OPTION_DATA) {
+            refuse("'-%c' is no option", optopt);
+        }
+        if (got == '?' || got == ':') {
+            refuse("'%s' is no option, lacks its value, or takes none", words[optind - 1]);
         }
         take_option(&o, &known[which], optarg);
     }
@@ -121,43 +214,37 @@ static options parse(int n, char **words) {
     if (!o.ladder && strcmp(words[optind], "tag") != 0) {
         refuse("'%s' is no command: ladder or tag", words[optind]);
     }
+    if (o.rung == NER_RUNGS && !o.ladder) {
+        o.rung = NER_RUNG_STACKED;
+    }
+    check_drawing(&o);
+    o.sentence = o.sentence ? o.sentence : SENTENCE;
     return o;
 }
 
 /* ---- work ---- */
 
 static hl_status tag_input(ner_tagger *tagger, int ask, ner_error *error) {
-    char *line = NULL;
-    size_t room = 0;
-    hl_status status = HL_OK;
+    ner_lines lines = ner_lines_of(stdin, "standard input");
     if (ask) {
-        puts("Type a sentence a line; Ctrl-D ends.");
+        fputs("Type a sentence a line; Ctrl-D ends.\n", stderr);
     }
-    for (size_t number = 1; getline(&line, &room, stdin) >= 0; number++) {
-        status = ner_sentence_print(tagger, line, stdout, error);
-        if (status == HL_OK) {
-            continue;
-        }
-        if (status != HL_FORMAT) { /* else only this line is bad */
-            break;
-        }
-        fprintf(stderr, "hl-ner: line %zu: %s\n", number, error->text);
-        status = HL_OK;
-    }
-    free(line);
+    hl_status status = ner_sentences_answer(tagger, &lines, stdout, OUTPUT, stderr, error);
+    ner_lines_close(&lines);
     return status;
 }
 
 static hl_status show(ner_tagger *tagger, const options *o, ner_error *error) {
+    FILE *table = o->ladder_options.table;
     hl_status status = HL_OK;
     if (o->ladder || o->draw) {
-        putchar('\n');
-        status = ner_sentence_print(tagger, o->sentence, stdout, error);
+        fputc('\n', table);
+        status = ner_sentence_print(tagger, o->sentence, strlen(o->sentence), table, error);
     }
     if (status == HL_OK && o->draw) {
         status = ner_sentence_draw(tagger, o->sentence, o->draw, error);
         if (status == HL_OK) {
-            printf("What each head looks at: %s\n", o->draw);
+            fprintf(table, "What each head looks at: %s\n", o->draw);
         }
     }
     int terminal = isatty(STDIN_FILENO);
@@ -168,7 +255,7 @@ static hl_status work(const options *o, hl_runtime *runtime, const ner_data *dat
     ner_tagger tagger = {0};
     ner_rung first = o->rung, last = o->rung;
     if (o->rung == NER_RUNGS) {
-        first = o->ladder ? NER_RUNG_NONE : NER_RUNG_STACKED;
+        first = NER_RUNG_NONE;
         last = NER_RUNG_STACKED;
     }
     hl_status status = ner_ladder_begin(data, &o->ladder_options, error);
@@ -184,6 +271,8 @@ static hl_status work(const options *o, hl_runtime *runtime, const ner_data *dat
 }
 
 int main(int n, char **words) {
+    signal(SIGPIPE, SIG_IGN); /* a reader that goes away is a failure to write, which is reported */
+    occupy_streams();
     options o = parse(n, words);
     if (!o.ladder) {
         o.ladder_options.table = stderr; /* standard output is for the tagged sentences */
@@ -191,7 +280,13 @@ int main(int n, char **words) {
     ner_error error = {""};
     ner_data data = {0};
     hl_runtime *runtime = NULL;
-    hl_status status = ner_data_read(&data, o.data, &error);
+    hl_status status = ner_output_ready(stdout, OUTPUT, &error);
+    if (status == HL_OK && !o.ladder) {
+        status = check_input(&error);
+    }
+    if (status == HL_OK) {
+        status = ner_data_read(&data, o.data, &error);
+    }
     if (status == HL_OK && (status = hl_runtime_create(&o.runtime, &runtime)) != HL_OK) {
         ner_fail(&error, status, "no runtime: %s", hl_status_string(status));
     }
@@ -203,5 +298,5 @@ int main(int n, char **words) {
     if (status != HL_OK) {
         fprintf(stderr, "hl-ner: %s\n", error.text);
     }
-    return status == HL_OK ? EXIT_SUCCESS : EXIT_FAILURE;
+    finish(status == HL_OK ? EXIT_SUCCESS : EXIT_FAILURE);
 }

@@ -5,7 +5,8 @@
 
 #include <ctype.h>
 #include <string.h>
-#include <unistr.h>
+
+#include "examples/ner/lines.h"
 
 typedef struct cutter {
     ner_corpus *corpus;
@@ -71,18 +72,21 @@ static hl_status add_word(cutter *cut, const char *word, size_t bytes) {
     return status;
 }
 
-hl_status ner_tokens_add(ner_corpus *corpus, const char *line, size_t longest, ner_error *error) {
-    static const char blank[] = " \t\r\n\v\f";
-    if (u8_check((const uint8_t *)line, strlen(line))) {
-        return ner_fail(error, HL_FORMAT, "the line is no UTF-8 text");
+static int is_blank(char c) { return strchr(" \t\r\n\v\f", c) != NULL; }
+
+hl_status ner_tokens_add(ner_corpus *corpus, const char *line, size_t bytes, size_t longest, ner_error *error) {
+    const char *fault = ner_text_fault(line, bytes);
+    if (fault) {
+        return ner_fail(error, HL_FORMAT, "%s", fault);
     }
     cutter cut = {.corpus = corpus, .error = error, .longest = longest};
     hl_status status = HL_OK;
-    for (const char *rest = line + strspn(line, blank); status == HL_OK && *rest;) {
-        size_t bytes = strcspn(rest, blank);
-        status = add_word(&cut, rest, bytes);
-        rest += bytes;
-        rest += strspn(rest, blank);
+    for (size_t begin = 0, end; status == HL_OK && begin < bytes; begin = end) {
+        for (; begin < bytes && is_blank(line[begin]); begin++) {}
+        for (end = begin; end < bytes && !is_blank(line[end]); end++) {}
+        if (end > begin) {
+            status = add_word(&cut, line + begin, end - begin);
+        }
     }
     return status == HL_OK ? ner_corpus_end_sentence(corpus, error) : status;
 }

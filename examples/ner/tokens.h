@@ -8,7 +8,7 @@
 #include "examples/ner/corpus.h"
 
 /* Adds the tokens of a line as one sentence without labels (O); a line without any adds nothing. Sentences of more than
- * `longest` tokens go on as another one. HL_FORMAT: the line is no UTF-8 text. */
-hl_status ner_tokens_add(ner_corpus *corpus, const char *line, size_t longest, ner_error *error);
+ * `longest` tokens go on as another one. HL_FORMAT: the line holds a NUL byte, or is not UTF-8 text. */
+hl_status ner_tokens_add(ner_corpus *corpus, const char *line, size_t bytes, size_t longest, ner_error *error);
 
 #endif

@@ -9,7 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "examples/ner/corpus.h"
+#include "examples/ner/columns.h"
 #include "tests/support/suite.h"
 
 #define NER_DATA HL_SOURCE_DIR "/examples/ner/data/en_ewt-ud-"
@@ -26,7 +26,7 @@ static inline hl_status corpus_of(ner_corpus *corpus, const char *bytes, size_t 
     ck_assert_ptr_nonnull(file);
     ck_assert_uint_eq(fwrite(bytes, 1, n, file), n);
     fclose(file);
-    hl_status status = ner_corpus_read(corpus, path, error);
+    hl_status status = ner_columns_read(corpus, path, error);
     remove(path);
     return status;
 }
@@ -36,7 +36,7 @@ static inline void read_data(ner_corpus *corpus, const char *part) {
     char path[512];
     ner_error error = {""};
     snprintf(path, sizeof path, "%s%s.iob2", NER_DATA, part);
-    ck_assert_msg(ner_corpus_read(corpus, path, &error) == HL_OK, "%s", error.text);
+    ck_assert_msg(ner_columns_read(corpus, path, &error) == HL_OK, "%s", error.text);
 }
 
 #endif

@@ -88,7 +88,23 @@ START_TEST(WhatCannotBeDrawnIsRefused) {
 }
 END_TEST
 
+/* A link, since the name must end in .svg or .png. */
+START_TEST(PicturesOnAFullDiskAreFailures) {
+    static const char *const endings[] = {".svg", ".png"};
+    for (int i = 0; i < 2; i++) {
+        char path[64];
+        ner_error error = {""};
+        name_file(path, endings[i]);
+        ck_assert_int_eq(symlink("/dev/full", path), 0);
+        ck_assert_int_eq(ner_picture_check(path, &error), HL_OK);
+        ck_assert_int_eq(ner_picture_draw(&picture, path, &error), HL_SYSTEM);
+        ck_assert_ptr_nonnull(strstr(error.text, ": No space left on device"));
+        remove(path);
+    }
+}
+END_TEST
+
 int main(void) {
-    return run_tests(
-        "draw", TESTS(CellsAreAsDarkAsTheirWeights, ColumnsWrapIntoRows, SvgIsWritten, WhatCannotBeDrawnIsRefused));
+    return run_tests("draw", TESTS(CellsAreAsDarkAsTheirWeights, ColumnsWrapIntoRows, SvgIsWritten,
+                                   WhatCannotBeDrawnIsRefused, PicturesOnAFullDiskAreFailures));
 }

@@ -62,6 +62,19 @@ START_TEST(ARungThatKnowsItsSentencesScoresThem) {
 }
 END_TEST
 
+START_TEST(ATableThatCannotBeWrittenIsAFailure) {
+    small_world world = small_open(20);
+    ner_data data = {.train = world.corpus, .dev = world.corpus, .test = world.corpus, .vocabulary = world.vocabulary};
+    FILE *full = fopen("/dev/full", "wb");
+    ck_assert_ptr_nonnull(full);
+    ner_error error = {""};
+    ck_assert_int_eq(ner_ladder_begin(&data, &(ner_ladder_options){.table = full}, &error), HL_SYSTEM);
+    ck_assert_str_eq(error.text, "the table: No space left on device");
+    fclose(full);
+    small_close(&world);
+}
+END_TEST
+
 START_TEST(AMissingFileIsNamed) {
     ner_data data = {0};
     ner_error error = {""};
@@ -76,5 +89,6 @@ START_TEST(AMissingFileIsNamed) {
 END_TEST
 
 int main(void) {
-    return run_tests("ladder", TESTS(TheFloorIsTheKnownOne, ARungThatKnowsItsSentencesScoresThem, AMissingFileIsNamed));
+    return run_tests("ladder", TESTS(TheFloorIsTheKnownOne, ARungThatKnowsItsSentencesScoresThem,
+                                     ATableThatCannotBeWrittenIsAFailure, AMissingFileIsNamed));
 }

@@ -8,7 +8,7 @@
 static void cuts(const char *line, size_t longest, const char *expected) {
     ner_corpus corpus = {0};
     char text[300] = "";
-    ck_assert_int_eq(ner_tokens_add(&corpus, line, longest, NULL), HL_OK);
+    ck_assert_int_eq(ner_tokens_add(&corpus, line, strlen(line), longest, NULL), HL_OK);
     for (size_t s = 0; s < corpus.n_sentences; s++)
         for (size_t i = corpus.first[s]; i < corpus.first[s + 1]; i++) {
             const char *before = i == 0 ? "" : i == corpus.first[s] ? " | " : " ";
@@ -34,9 +34,18 @@ END_TEST
 
 START_TEST(EmptyLinesAddNothing) {
     ner_corpus corpus = {0};
-    ck_assert_int_eq(ner_tokens_add(&corpus, " \t\n", 100, NULL), HL_OK);
-    ck_assert_int_eq(ner_tokens_add(&corpus, "", 100, NULL), HL_OK);
+    ck_assert_int_eq(ner_tokens_add(&corpus, " \t\n", 3, 100, NULL), HL_OK);
+    ck_assert_int_eq(ner_tokens_add(&corpus, "", 0, 100, NULL), HL_OK);
     ck_assert_uint_eq(corpus.n_sentences, 0);
+}
+END_TEST
+
+START_TEST(OnlyTheBytesOfTheLineAreCut) {
+    ner_corpus corpus = {0};
+    ck_assert_int_eq(ner_tokens_add(&corpus, "one two", 5, 100, NULL), HL_OK);
+    ck_assert_uint_eq(corpus.n_tokens, 2);
+    ck_assert_str_eq(ner_corpus_token(&corpus, 1), "t");
+    ner_corpus_clear(&corpus);
 }
 END_TEST
 
@@ -46,14 +55,16 @@ END_TEST
 START_TEST(BytesThatAreNoTextAreRefused) {
     ner_corpus corpus = {0};
     ner_error error = {""};
-    ck_assert_int_eq(ner_tokens_add(&corpus, "a \xff", 100, &error), HL_FORMAT);
-    ck_assert_str_eq(error.text, "the line is no UTF-8 text");
+    ck_assert_int_eq(ner_tokens_add(&corpus, "a \xff", 3, 100, &error), HL_FORMAT);
+    ck_assert_str_eq(error.text, "the line is not UTF-8 text");
+    ck_assert_int_eq(ner_tokens_add(&corpus, "a\0 b", 4, 100, &error), HL_FORMAT);
+    ck_assert_str_eq(error.text, "the line holds a NUL byte");
     ck_assert_uint_eq(corpus.n_tokens, 0);
 }
 END_TEST
 
 int main(void) {
-    return run_tests("tokens",
-                     TESTS(PunctuationComesOffTheEndsOfWords, AbbreviationsKeepTheirDot, CliticsComeOff,
-                           EmptyLinesAddNothing, LongSentencesGoOnAsAnotherOne, BytesThatAreNoTextAreRefused));
+    return run_tests("tokens", TESTS(PunctuationComesOffTheEndsOfWords, AbbreviationsKeepTheirDot, CliticsComeOff,
+                                     EmptyLinesAddNothing, OnlyTheBytesOfTheLineAreCut, LongSentencesGoOnAsAnotherOne,
+                                     BytesThatAreNoTextAreRefused));
 }
