@@ -99,9 +99,13 @@ static bool same_shape(const hl_shape *a, const hl_shape *b) {
 static hl_tensor *state_leaf(hl_graph *graph, hl__tensor_kind kind, const char *name, hl_dtype dtype, hl_shape shape) {
     hl_tensor *old = find_leaf(graph, name);
     if (!old) return hl__graph_tensor(graph, kind, name, dtype, shape);
+    hl_status status = old->kind != kind                  ? HL_EXISTS
+                       : old->dtype != dtype              ? HL_TYPE_MISMATCH
+                       : !same_shape(&old->shape, &shape) ? HL_SHAPE_MISMATCH
+                                                          : HL_OK;
     char ours[HL_SHAPE_TEXT], theirs[HL_SHAPE_TEXT];
-    if (old->kind != kind || old->dtype != dtype || !same_shape(&old->shape, &shape))
-        return hl__graph_fail(graph, HL_EXISTS, "'%s' %s %s is already there as %s %s %s", name, hl_dtype_name(dtype),
+    if (status != HL_OK)
+        return hl__graph_fail(graph, status, "'%s' %s %s is already there as %s %s %s", name, hl_dtype_name(dtype),
                               hl_shape_text(&shape, ours, sizeof ours), leaf_kind(old), hl_dtype_name(old->dtype),
                               hl_shape_text(&old->shape, theirs, sizeof theirs));
     return old;

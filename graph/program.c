@@ -36,29 +36,6 @@ static hl_status compile(hl_program *program) {
     return status;
 }
 
-static hl_status bind_value(hl_program *program, hl__value *value) {
-    bool fresh;
-    hl_status status = hl__state_bind(program->state, value->name, value->dtype, &value->shape, &value->data, &fresh);
-    if (status != HL_OK) return hl__ir_fail(&program->ir, status, "%s", hl_state_error(program->state));
-    value->data = hl__state_settle(program->state, program->runtime, value->name, value->home == HL__DIVIDED);
-    const hl_tensor *tensor = value->tensor;
-    if (fresh && tensor->init) tensor->init(value->data, &value->shape, tensor->name, tensor->init_context);
-    return HL_OK;
-}
-
-/* Enters the program's parameters into the state, all of them or none. */
-static hl_status bind_state(hl_program *program) {
-    hl__ir *ir = &program->ir;
-    hl_status status = hl__state_hold(program->state, true);
-    if (status != HL_OK) return hl__ir_fail(ir, status, "%s", hl__state_refusal(status));
-    size_t mark = hl__state_mark(program->state);
-    for (size_t v = 0; v < ir->n_values && ir->status == HL_OK; v++)
-        if (ir->values[v].kind == HL__VALUE_STATE && ir->values[v].base == v) bind_value(program, &ir->values[v]);
-    if (ir->status != HL_OK) hl__state_rewind(program->state, mark);
-    hl__state_let_go(program->state);
-    return ir->status;
-}
-
 /* Binds what the first owners of divided bytes hold, and so what all later ones do. */
 static void divide(hl_program *program) {
     const hl__plan *plan = &program->plan;
@@ -163,13 +140,14 @@ hl_status hl_program_create(hl_runtime *runtime, hl_graph *graph, hl_state *stat
     made->graph = graph;
     made->state = state;
     made->n_outputs = n_outputs;
+    made->outputs_status = HL_NO_VALUE;
     atomic_flag_clear(&made->busy);
     made->outputs = hl__store_copy(&made->ir.store, outputs, n_outputs * sizeof *outputs);
     status = made->outputs ? compile(made) : hl__ir_no_memory(&made->ir);
     if (status == HL_OK) status = take_arenas(made);
     if (status == HL_OK && (status = hl__runtime_reserve(runtime, &made->tasks)) != HL_OK)
         hl__ir_fail(&made->ir, status, "%s", reserve_words(status));
-    if (status == HL_OK) status = bind_state(made);
+    if (status == HL_OK) status = hl__program_bind(made);
     if (status != HL_OK) {
         fail_create(graph, status, made->ir.message);
         release(made);
@@ -267,9 +245,10 @@ static hl_status read_value(hl_program *program, const hl_tensor *tensor, void *
     hl__value *value = NULL;
     hl_status status = find_value(program, "hl_program_read", tensor, data, bytes, &value);
     if (status != HL_OK) return status;
-    if (program->undefined && value->kind == HL__VALUE_COMPUTED)
-        return fail(program, HL_CANCELLED, "hl_program_read: '%s' is undefined: the last run was cancelled",
-                    tensor->name);
+    if (program->outputs_status != HL_OK && value->kind == HL__VALUE_COMPUTED)
+        return fail(program, program->outputs_status, "hl_program_read: '%s' is undefined: %s", tensor->name,
+                    program->outputs_status == HL_NO_VALUE ? "no run has been completed"
+                                                           : "the last run was cancelled");
     const char *from = program->ir.values[value->base].data;
     bool in_state = value->kind == HL__VALUE_STATE;
     if (in_state && (status = hl__state_hold(program->state, false)) != HL_OK)
@@ -308,7 +287,7 @@ static hl_status run(hl_program *program) {
     if (held == HL_OK) status = hl__runtime_run(program->runtime, &program->tasks);
     if (hl__run_close(&program->tasks)) status = HL_CANCELLED;
     if (held == HL_OK) hl__state_let_go(program->state);
-    if (status == HL_OK || status == HL_CANCELLED) program->undefined = status == HL_CANCELLED;
+    if (status == HL_OK || status == HL_CANCELLED) program->outputs_status = status;
     return status;
 }
 

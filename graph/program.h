@@ -11,6 +11,12 @@
 #include "graph/plan.h"
 #include "headloom/program.h"
 
+/* A tensor of the state that the program uses. */
+typedef struct hl__binding {
+    uint32_t value;
+    bool found; /* else it was made with the program */
+} hl__binding;
+
 struct hl_program {
     hl_runtime *runtime;
     hl_graph *graph;
@@ -22,11 +28,17 @@ struct hl_program {
     void **arenas; /* plan.n_arenas */
     hl_tensor **outputs;
     size_t n_outputs;
+    hl__binding *bindings; /* one a state tensor */
+    size_t n_bindings;
     bool writes_state;
-    bool undefined; /* the outputs: the last run was cancelled */
+    hl_status outputs_status; /* HL_OK: they can be read; HL_NO_VALUE before a run, HL_CANCELLED after such a one */
     atomic_flag busy;
     char message[640];
 };
+
+/* Finds the program's state tensors in the state, or enters them with their first values: all of them or none. Errors
+ * are in program->ir. */
+hl_status hl__program_bind(hl_program *program);
 
 /* One thread at a time has the program; the message is its own, so a caller that finds it taken leaves no words. */
 static inline bool hl__program_take(hl_program *program) {

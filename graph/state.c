@@ -22,14 +22,16 @@ typedef struct entry {
     size_t bytes;
     bool settled; /* a program has its address */
     bool spread;  /* it is an arena */
+    bool used;    /* a program was made with it */
 } entry;
 
 struct hl_state {
     hl__queue_lock lock;
     entry *entries;
     size_t n_entries, room;
+    hl_missing missing;
     pthread_mutex_t message_lock;
-    char message[320];
+    char message[640];
 };
 
 static hl_status fail(hl_state *state, hl_status status, const char *format, ...) __attribute__((format(printf, 3, 4)));
@@ -99,9 +101,12 @@ static entry *find(const hl_state *state, const char *name) {
     return NULL;
 }
 
-static bool fits(const entry *e, hl_dtype dtype, const hl_shape *shape) {
-    return e->dtype == dtype && e->shape.rank == shape->rank &&
-           memcmp(e->shape.extent, shape->extent, shape->rank * sizeof shape->extent[0]) == 0;
+/* HL_OK where the tensor has this type and shape. */
+static hl_status fit(const entry *e, hl_dtype dtype, const hl_shape *shape) {
+    if (e->dtype != dtype) return HL_TYPE_MISMATCH;
+    bool same = e->shape.rank == shape->rank &&
+                memcmp(e->shape.extent, shape->extent, shape->rank * sizeof shape->extent[0]) == 0;
+    return same ? HL_OK : HL_SHAPE_MISMATCH;
 }
 
 static hl_status enter(hl_state *state, const char *name, hl_dtype dtype, const hl_shape *shape, entry **made) {
@@ -120,9 +125,9 @@ static hl_status enter(hl_state *state, const char *name, hl_dtype dtype, const 
     return HL_OK;
 }
 
-static hl_status refuse_shape(hl_state *state, const entry *e, hl_dtype dtype, const hl_shape *shape) {
+static hl_status refuse(hl_state *state, hl_status status, const entry *e, hl_dtype dtype, const hl_shape *shape) {
     char ours[HL_SHAPE_TEXT], theirs[HL_SHAPE_TEXT];
-    return fail(state, HL_EXISTS, "state tensor '%s' is %s %s, not %s %s", e->name, hl_dtype_name(e->dtype),
+    return fail(state, status, "state tensor '%s' is %s %s, not %s %s", e->name, hl_dtype_name(e->dtype),
                 hl_shape_text(&e->shape, ours, sizeof ours), hl_dtype_name(dtype),
                 hl_shape_text(shape, theirs, sizeof theirs));
 }
@@ -130,12 +135,10 @@ static hl_status refuse_shape(hl_state *state, const entry *e, hl_dtype dtype, c
 hl_status hl__state_bind(hl_state *state, const char *name, hl_dtype dtype, const hl_shape *shape, void **data,
                          bool *fresh) {
     entry *e = find(state, name);
-    if (e && !fits(e, dtype, shape)) return refuse_shape(state, e, dtype, shape);
+    hl_status status = e ? fit(e, dtype, shape) : HL_OK;
+    if (status != HL_OK) return refuse(state, status, e, dtype, shape);
     *fresh = !e;
-    if (!e) {
-        hl_status status = enter(state, name, dtype, shape, &e);
-        if (status != HL_OK) return status;
-    }
+    if (!e && (status = enter(state, name, dtype, shape, &e)) != HL_OK) return status;
     *data = e->data;
     return HL_OK;
 }
@@ -157,6 +160,53 @@ void *hl__state_settle(hl_state *state, hl_runtime *runtime, const char *name, b
     }
     e->settled = true;
     return e->data;
+}
+
+/* ---- what a program finds ---- */
+
+#define NAMES_SHOWN 3
+
+/* The first names of a list, and how many there are. */
+typedef struct name_list {
+    size_t n, length;
+    char text[NAMES_SHOWN * 80];
+} name_list;
+
+static void add_name(name_list *list, const char *name) {
+    if (list->n++ >= NAMES_SHOWN) return;
+    int bytes = snprintf(list->text + list->length, sizeof list->text - list->length, "%s'%.64s'",
+                         list->length ? ", " : "", name);
+    list->length += (size_t)bytes; /* below 80 */
+}
+
+static const char *more(const name_list *list) { return list->n > NAMES_SHOWN ? ", ..." : ""; }
+
+static bool among(const char *name, const char *const names[], size_t n) {
+    for (size_t i = 0; i < n; i++)
+        if (strcmp(names[i], name) == 0) return true;
+    return false;
+}
+
+hl_status hl__state_check_missing(hl_state *state, const char *const names[], const bool params[], size_t n) {
+    if (state->missing == HL_MISSING_MADE) return HL_OK;
+    name_list missing = {0}, unused = {0};
+    for (size_t i = 0; i < n; i++)
+        if ((params[i] || state->missing == HL_MISSING_REFUSED) && !find(state, names[i])) add_name(&missing, names[i]);
+    if (missing.n == 0) return HL_OK;
+    for (size_t i = 0; i < state->n_entries; i++) {
+        const entry *e = &state->entries[i];
+        if (!e->used && !among(e->name, names, n)) add_name(&unused, e->name);
+    }
+    return fail(state, HL_NOT_FOUND,
+                "the state does not hold %zu tensor%s that the program needs: %s%s; "
+                "of those that it holds no program uses %zu%s%s%s",
+                missing.n, missing.n == 1 ? "" : "s", missing.text, more(&missing), unused.n, unused.n ? ": " : "",
+                unused.text, more(&unused));
+}
+
+void hl__state_use(hl_state *state, const char *name) {
+    entry *e = find(state, name);
+    if (e) e->used = true;
 }
 
 size_t hl__state_mark(const hl_state *state) { return state->n_entries; }
@@ -188,6 +238,30 @@ hl_status hl_state_tensor(const hl_state *state, size_t index, const char **name
     }
     hl__state_let_go(own);
     return status;
+}
+
+hl_status hl_state_used(const hl_state *state, size_t index, bool *used) {
+    if (!state) return HL_INVALID_ARGUMENT;
+    hl_state *own = (hl_state *)state; /* the lock is no part of the value */
+    if (!used) return fail(own, HL_INVALID_ARGUMENT, "hl_state_used: used is NULL");
+    hl_status status = hl__state_hold(own, false);
+    if (status != HL_OK) return status;
+    if (index >= state->n_entries)
+        status = fail(own, HL_OUT_OF_RANGE, "state tensor %zu of %zu", index, state->n_entries);
+    else *used = state->entries[index].used;
+    hl__state_let_go(own);
+    return status;
+}
+
+hl_status hl_state_set_missing(hl_state *state, hl_missing missing) {
+    if (!state) return HL_INVALID_ARGUMENT;
+    if (missing < HL_MISSING_MADE || missing > HL_MISSING_REFUSED)
+        return fail(state, HL_INVALID_ARGUMENT, "hl_state_set_missing: %d is no such choice", (int)missing);
+    hl_status status = hl__state_hold(state, true);
+    if (status != HL_OK) return status;
+    state->missing = missing;
+    hl__state_let_go(state);
+    return HL_OK;
 }
 
 /* Finds a tensor for a copy of `bytes` bytes; the state is held. */

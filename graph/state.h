@@ -10,8 +10,8 @@
 #include "headloom/state.h"
 
 /* Finds a tensor of this type and shape, or enters a zeroed one; *fresh says which. *data stays where it is until a
- * program settles the tensor. The caller holds the state for writing. HL_EXISTS: it is there with another type or
- * shape. */
+ * program settles the tensor. The caller holds the state for writing. HL_TYPE_MISMATCH, HL_SHAPE_MISMATCH: it is
+ * there with another type or shape. */
 hl_status hl__state_bind(hl_state *state, const char *name, hl_dtype dtype, const hl_shape *shape, void **data,
                          bool *fresh);
 
@@ -19,6 +19,13 @@ hl_status hl__state_bind(hl_state *state, const char *name, hl_dtype dtype, cons
  * be after the runtime). Those of a large one are spread over the nodes of the first runtime that asks: in equal shares
  * where divided, else page by page, as what all of them read. The caller holds the state for writing. */
 void *hl__state_settle(hl_state *state, hl_runtime *runtime, const char *name, bool divided);
+
+/* Refuses a program what it needs and the state neither holds nor makes: HL_NOT_FOUND, with names. names[i] is a
+ * parameter where params[i]. The caller holds the state. */
+hl_status hl__state_check_missing(hl_state *state, const char *const names[], const bool params[], size_t n);
+
+/* Notes that a program uses the tensor. The caller holds the state for writing. */
+void hl__state_use(hl_state *state, const char *name);
 
 size_t hl__state_mark(const hl_state *state);
 /* Takes back every tensor entered since the mark. The caller holds the state for writing. */

@@ -50,7 +50,8 @@ HL_PUBLIC hl_tensor *hl_input(hl_graph *graph, const char *name, hl_dtype dtype,
 HL_PUBLIC hl_tensor *hl_constant(hl_graph *graph, const char *name, hl_dtype dtype, hl_shape shape, const void *values);
 
 /* A trainable tensor, owned by the state under this name. Starts as zeros unless hl_param_init says otherwise. The
- * same name again gives the same tensor (dtype and shape must agree). */
+ * same name again gives the same tensor (HL_TYPE_MISMATCH, HL_SHAPE_MISMATCH: dtype and shape must agree). HL_EXISTS:
+ * an input, or a moment or count of an optimiser, has the name. */
 HL_PUBLIC hl_tensor *hl_param(hl_graph *graph, const char *name, hl_dtype dtype, hl_shape shape);
 
 /* How a parameter's first values are made, when a state first meets it. values: hl_shape_elements(shape) floats, dense.

@@ -20,11 +20,17 @@ typedef struct hl_program hl_program;
 
 /* Compiles the graph for these outputs. runtime, graph and state are borrowed and must outlive the program. On failure
  * *program is untouched and hl_graph_error(graph) says why: also for errors found here (a tensor of another graph, an
- * operator without gradient, a state tensor of another shape; HL_BUSY: a kernel calls, as in runtime.h). Outputs are
- * kept from run to run and can be read. */
+ * operator without gradient, a state tensor of another type or shape: HL_TYPE_MISMATCH, HL_SHAPE_MISMATCH; HL_BUSY: a
+ * kernel calls, as in runtime.h). Outputs are kept from run to run and can be read. */
 HL_PUBLIC hl_status hl_program_create(hl_runtime *runtime, hl_graph *graph, hl_state *state, hl_tensor *const outputs[],
                                       size_t n_outputs, hl_program **program);
 HL_PUBLIC void hl_program_destroy(hl_program *program); /* NULL is harmless; kept where a kernel of its own run calls */
+
+/* The state tensors that the program uses, and whether the state held them when the program was made (found) or they
+ * were made then: a parameter that was expected to be loaded and was not found has another name in what was loaded (see
+ * hl_state_used). name: borrowed from the program; may be NULL, as may found. HL_OUT_OF_RANGE: no such index. */
+HL_PUBLIC size_t hl_program_state_count(const hl_program *program);
+HL_PUBLIC hl_status hl_program_state(const hl_program *program, size_t index, const char **name, bool *found);
 
 /* Copies an input's values in, dense row-major; bytes must be the tensor's exact size. They stay until written again;
  * inputs that were never written are zeros (an index: the value next to zero that is accepted). HL_OUT_OF_RANGE: an
@@ -50,9 +56,10 @@ HL_PUBLIC hl_status hl_program_run(hl_program *program);
  * HL_FORKED. None of these leaves words in the program. The program must not be destroyed meanwhile. */
 HL_PUBLIC hl_status hl_program_cancel(hl_program *program);
 
-/* Copies an output, an input, a constant or a state tensor out, dense row-major. HL_CANCELLED: an output, after a run
- * that was cancelled. HL_FORKED: a state tensor, in a child that was forked while the state was in use. HL_NOT_FOUND,
- * HL_SHAPE_MISMATCH, HL_BUSY. */
+/* Copies an output, an input, a constant or a state tensor out, dense row-major. HL_NO_VALUE: an output, before any run
+ * has been completed; HL_CANCELLED: after a run that was cancelled. A run that fails otherwise has not begun, and
+ * outputs are those of the last one that was completed; HL_NOT_FINITE is a completed run. HL_FORKED: a state tensor, in
+ * a child that was forked while the state was in use. HL_NOT_FOUND, HL_SHAPE_MISMATCH, HL_BUSY. */
 HL_PUBLIC hl_status hl_program_read(hl_program *program, hl_tensor *tensor, void *data, size_t bytes);
 
 /* Words of the last failure on this program; "" where there was none. Borrowed until the next call. */

@@ -12,6 +12,8 @@
 #ifndef HEADLOOM_STATE_H
 #define HEADLOOM_STATE_H
 
+#include <stdbool.h>
+
 #include "headloom/types.h"
 
 #ifdef __cplusplus
@@ -35,9 +37,25 @@ HL_PUBLIC hl_status hl_state_tensor(const hl_state *state, size_t index, const c
 HL_PUBLIC hl_status hl_state_read(hl_state *state, const char *name, void *data, size_t bytes);
 HL_PUBLIC hl_status hl_state_write(hl_state *state, const char *name, const void *data, size_t bytes);
 
-/* Enters a tensor before any program does (loading a checkpoint). HL_EXISTS where it is there with another shape. */
+/* Enters a tensor before any program does (loading a checkpoint), or writes one that is there. HL_TYPE_MISMATCH or
+ * HL_SHAPE_MISMATCH: it is there with another type or shape. HL_OUT_OF_RANGE: as hl_state_write. */
 HL_PUBLIC hl_status hl_state_enter(hl_state *state, const char *name, hl_dtype dtype, hl_shape shape, const void *data,
                                    size_t bytes);
+
+/* Whether some program has used tensor number `index`. One that was entered and that none has used may have a misspelt
+ * name. HL_OUT_OF_RANGE: no such index. */
+HL_PUBLIC hl_status hl_state_used(const hl_state *state, size_t index, bool *used);
+
+/* What becomes of tensors that a program needs and the state does not hold. */
+typedef enum hl_missing {
+    HL_MISSING_MADE = 0,           /* parameters get their first values, moments and counts zeros */
+    HL_MISSING_PARAMS_REFUSED = 1, /* moments and counts are made, parameters are not: after weights were loaded */
+    HL_MISSING_REFUSED = 2,        /* nothing is made: after a whole checkpoint was loaded */
+} hl_missing;
+
+/* Sets it for the programs that are made from here on; a new state has HL_MISSING_MADE. A program that is refused is
+ * HL_NOT_FOUND, and the message names what is missing, and what the state holds that no program has used. */
+HL_PUBLIC hl_status hl_state_set_missing(hl_state *state, hl_missing missing);
 
 /* Words of the last failure on this state; "" where there was none. */
 HL_PUBLIC const char *hl_state_error(const hl_state *state);

@@ -35,7 +35,8 @@ extern "C" {
     X(HL_NOT_FINITE, 13, "a result is infinite or not a number")                       \
     X(HL_FORMAT, 14, "a file is malformed")                                            \
     X(HL_SYSTEM, 15, "an operating-system call failed")                                \
-    X(HL_NOT_RUNNING, 16, "no run of the program is on")
+    X(HL_NOT_RUNNING, 16, "no run of the program is on")                               \
+    X(HL_NO_VALUE, 17, "the output has no value before a run")
 
 typedef enum hl_status {
 #define HL_STATUS_ENUM(name, value, text) name = (value),

@@ -77,6 +77,35 @@ START_TEST(InputsOutputsAndStateComeOutAsTheyAre) {
 }
 END_TEST
 
+/* Whoever reads by mistake keeps the numbers that are there; inputs, parameters and other programs' runs have nothing
+ * to do with it. */
+START_TEST(OutputsHaveNoValueBeforeARunIsCompleted) {
+    model m = open_model();
+    float total = 7, rows[24], table[20];
+    memset(rows, 0x55, sizeof rows);
+    hl_program *other = kit_program(m.runtime, m.graph, m.state, &m.loss, 1);
+    kit_run(other);
+    assert_refused(&m, hl_program_read(m.program, m.loss, &total, sizeof total), HL_NO_VALUE, "'total'");
+    assert_refused(&m, hl_program_read(m.program, m.rows, rows, sizeof rows), HL_NO_VALUE, "'rows'");
+    ck_assert_float_eq(total, 7);
+    for (size_t i = 0; i < sizeof rows; i++) ck_assert_int_eq(((char *)rows)[i], 0x55);
+    kit_read(m.program, m.factor, &total, sizeof total);
+    ck_assert_float_eq(total, 0);
+    kit_read(m.program, m.table, table, sizeof table);
+    kit_run(m.program);
+    kit_read(m.program, m.loss, &total, sizeof total);
+    kit_read(m.program, m.rows, rows, sizeof rows);
+    ck_assert_mem_eq(rows, table, 4 * sizeof(float));
+    total = INFINITY;
+    kit_write(m.program, m.factor, &total, sizeof total);
+    ck_assert_int_eq(hl_program_run(m.program), HL_NOT_FINITE); /* a completed run */
+    kit_read(m.program, m.loss, &total, sizeof total);
+    ck_assert(!isfinite(total));
+    hl_program_destroy(other);
+    close_model(&m);
+}
+END_TEST
+
 START_TEST(TensorsThatNoKernelTouchesAreThereAllTheSame) {
     model m = open_model();
     float in[4] = {1, 2, 3, 4}, out[4] = {0}, gradient[4] = {9, 9, 9, 9}, table[20], same[20];
@@ -416,12 +445,12 @@ END_TEST
 
 int main(void) {
     return run_tests("graph/program",
-                     TESTS(InputsOutputsAndStateComeOutAsTheyAre, TensorsThatNoKernelTouchesAreThereAllTheSame,
-                           NullArgumentsAreRefused, TensorsOfAnotherGraphAreRefusedByName,
-                           WhatTheProgramDoesNotHoldIsNotFound, WrongSizesAreRefusedAndNothingIsWritten,
-                           IndicesOutOfRangeAreNamedWithTheirConsumer, IndicesMayStandAtAnyAddress,
-                           TheNarrowestConsumerDecidesAboutAnIndex, AScalarThatIsNotFiniteIsReportedByName,
-                           AProgramThatRunsIsBusyForEveryoneElse, AForkedChildIsRefused,
-                           AChildForkedDuringARunIsRefusedToo, ErrorsOfTheGraphAreReportedWithOperatorNodeAndShapes,
-                           AnOperatorWithoutGradientIsNamed));
+                     TESTS(InputsOutputsAndStateComeOutAsTheyAre, OutputsHaveNoValueBeforeARunIsCompleted,
+                           TensorsThatNoKernelTouchesAreThereAllTheSame, NullArgumentsAreRefused,
+                           TensorsOfAnotherGraphAreRefusedByName, WhatTheProgramDoesNotHoldIsNotFound,
+                           WrongSizesAreRefusedAndNothingIsWritten, IndicesOutOfRangeAreNamedWithTheirConsumer,
+                           IndicesMayStandAtAnyAddress, TheNarrowestConsumerDecidesAboutAnIndex,
+                           AScalarThatIsNotFiniteIsReportedByName, AProgramThatRunsIsBusyForEveryoneElse,
+                           AForkedChildIsRefused, AChildForkedDuringARunIsRefusedToo,
+                           ErrorsOfTheGraphAreReportedWithOperatorNodeAndShapes, AnOperatorWithoutGradientIsNamed));
 }

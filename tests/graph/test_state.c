@@ -68,11 +68,11 @@ END_TEST
 START_TEST(AnotherShapeOrTypeIsRefusedWithBothNamed) {
     hl_state *state = with_weights();
     float read[6];
-    ck_assert_int_eq(hl_state_enter(state, "w", HL_F32, HL_SHAPE(3, 2), six, sizeof six), HL_EXISTS);
+    ck_assert_int_eq(hl_state_enter(state, "w", HL_F32, HL_SHAPE(3, 2), six, sizeof six), HL_SHAPE_MISMATCH);
     kit_assert_says(hl_state_error(state), "'w'");
     kit_assert_says(hl_state_error(state), "[2, 3]");
     kit_assert_says(hl_state_error(state), "[3, 2]");
-    ck_assert_int_eq(hl_state_enter(state, "w", HL_I32, HL_SHAPE(2, 3), six, sizeof six), HL_EXISTS);
+    ck_assert_int_eq(hl_state_enter(state, "w", HL_I32, HL_SHAPE(2, 3), six, sizeof six), HL_TYPE_MISMATCH);
     kit_assert_says(hl_state_error(state), hl_dtype_name(HL_I32));
     ck_assert_int_eq(hl_state_read(state, "w", read, sizeof read), HL_OK);
     ck_assert_mem_eq(read, six, sizeof six);
@@ -116,6 +116,13 @@ START_TEST(ArgumentsThatAreNullEmptyOrNoShapeAreRefused) {
     ck_assert_int_eq(hl_state_write(state, "w", NULL, 24), HL_INVALID_ARGUMENT);
     ck_assert_int_eq(hl_state_write(NULL, "w", six, 24), HL_INVALID_ARGUMENT);
     ck_assert_int_eq(hl_state_tensor(NULL, 0, NULL, NULL, NULL), HL_INVALID_ARGUMENT);
+    bool used = true;
+    ck_assert_int_eq(hl_state_used(NULL, 0, &used), HL_INVALID_ARGUMENT);
+    ck_assert_int_eq(hl_state_used(state, 0, NULL), HL_INVALID_ARGUMENT);
+    ck_assert_int_eq(hl_state_used(state, 1, &used), HL_OUT_OF_RANGE);
+    ck_assert(used);
+    ck_assert_int_eq(hl_state_set_missing(NULL, HL_MISSING_MADE), HL_INVALID_ARGUMENT);
+    ck_assert_int_eq(hl_state_set_missing(state, (hl_missing)3), HL_INVALID_ARGUMENT);
     ck_assert_uint_eq(hl_state_count(NULL), 0);
     ck_assert_uint_eq(hl_state_count(state), 1);
     ck_assert_str_ne(hl_state_error(NULL), "");
@@ -142,7 +149,8 @@ START_TEST(BoundDataStaysWhereItIs) {
     }
     ck_assert_int_eq(hl__state_bind(state, "w", HL_F32, &shape, &again, &fresh), HL_OK);
     ck_assert_ptr_eq(first, again);
-    ck_assert_int_eq(hl__state_bind(state, "w", HL_F32, &scalar, &again, &fresh), HL_EXISTS);
+    ck_assert_int_eq(hl__state_bind(state, "w", HL_F32, &scalar, &again, &fresh), HL_SHAPE_MISMATCH);
+    ck_assert_int_eq(hl__state_bind(state, "w", HL_I32, &shape, &again, &fresh), HL_TYPE_MISMATCH);
     hl__state_let_go(state);
     ck_assert_mem_eq(first, six, sizeof six);
     hl_state_destroy(state);
