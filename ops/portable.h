@@ -21,6 +21,7 @@ typedef struct hl__rows {
     void (*exp2_half)(float *y, const float *x, size_t n);
     void (*log)(float *y, const float *x, size_t n);
     void (*tanh)(float *y, const float *x, size_t n);
+    void (*normal_tail)(float *y, const float *x, size_t n);
     float (*sum)(const float *x, size_t n);
     float (*max)(const float *x, size_t n);
     float (*exp_sum)(float *y, const float *x, size_t n, float shift);

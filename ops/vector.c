@@ -13,6 +13,7 @@ const hl__rows HL__ISA_NAME(hl__row_functions) = {
     .exp2_half = hl__row_exp2_half,
     .log = hl__row_log,
     .tanh = hl__row_tanh,
+    .normal_tail = hl__row_normal_tail,
     .sum = hl__row_sum,
     .max = hl__row_max,
     .exp_sum = hl__row_exp_sum,

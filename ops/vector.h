@@ -4,8 +4,9 @@
  * of that set's registers: a fixed width of 16 costs 7.6 times as much with gcc 12 on AVX2, which keeps wider vectors
  * in memory. Lanes are added up in a fixed order, so a sum has the same bits wherever the same instruction set runs.
  *
- * exp, exp2_half, log and tanh are good over the whole range of float, signed zeros, subnormals, infinities and NaN
- * included (errors in tests/ops/test_vector.c). Polynomials: minimax fits of our own, rounded to float. */
+ * exp, exp2_half, log, tanh and the normal tail are good over the whole range of float, signed zeros, subnormals,
+ * infinities and NaN included (errors in tests/ops/test_vector.c). Polynomials: minimax fits of our own, rounded to
+ * float. */
 #ifndef HL_OPS_VECTOR_H
 #define HL_OPS_VECTOR_H
 
@@ -93,6 +94,8 @@ static inline hl__floats hl__fma(hl__floats a, hl__floats b, hl__floats c) {
 static inline hl__floats hl__select(hl__ints mask, hl__floats a, hl__floats b) {
     return (hl__floats)((mask & (hl__ints)a) | (~mask & (hl__ints)b));
 }
+
+static inline hl__floats hl__abs(hl__floats x) { return (hl__floats)((hl__ints)x & INT32_MAX); }
 
 /* a > b ? a : b, and a < b ? a : b: b where either is NaN. */
 static inline hl__floats hl__larger(hl__floats a, hl__floats b) {
@@ -182,25 +185,29 @@ static inline hl__floats hl__exp_reduced(hl__floats r) {
 }
 
 #if defined(__AVX512F__)
-/* One instruction multiplies by 2^n, for any n, with one rounding. Clamped, so that infinities have a remainder: both
- * ends lie beyond what rounds to 0 and to infinity. NaN passes: the second operand is taken then. */
-static inline hl__floats hl__exp(hl__floats x) {
+/* e^(x - less) for a sum that no float holds: |less| <= 0.03. One instruction multiplies by 2^n, for any n, with one
+ * rounding. Clamped, so that infinities have a remainder: both ends lie beyond what rounds to 0 and to infinity. NaN
+ * passes: the second operand is taken then. */
+static inline hl__floats hl__exp_less(hl__floats x, hl__floats less) {
     hl__floats n, shifted, y = hl__smaller(hl__splat(100.0f), hl__larger(hl__splat(-110.0f), x));
-    hl__floats e = hl__exp_reduced(hl__exp_reduce(y, &n, &shifted));
+    hl__floats e = hl__exp_reduced(hl__exp_reduce(y, &n, &shifted) - less);
     return (hl__floats)_mm512_scalef_ps((__m512)e, (__m512)n);
 }
 #else
-/* 2^n in two factors, since 2^128 and 2^-150 are no floats. Below -104 everything rounds to zero; those lanes (masked
- * scores, mostly) are kept away from the subnormal products, which some processors take 100 cycles for. */
-static inline hl__floats hl__exp(hl__floats x) {
+/* e^(x - less) for a sum that no float holds: |less| <= 0.03. 2^n in two factors, since 2^128 and 2^-150 are no floats.
+ * Below -104 everything rounds to zero; those lanes (masked scores, mostly) are kept away from the subnormal products,
+ * which some processors take 100 cycles for. */
+static inline hl__floats hl__exp_less(hl__floats x, hl__floats less) {
     hl__ints zero = x < -104.0f;
     hl__floats n, shifted, y = hl__select(x > 89.0f, hl__splat(89.0f), (hl__floats)(~zero & (hl__ints)x));
-    hl__floats e = hl__exp_reduced(hl__exp_reduce(y, &n, &shifted));
+    hl__floats e = hl__exp_reduced(hl__exp_reduce(y, &n, &shifted) - less);
     hl__ints whole = (hl__ints)shifted - (hl__ints)hl__splat(0x1.8p23f), half = whole >> 1;
     e = e * (hl__floats)((half + 127) << 23) * (hl__floats)((whole - half + 127) << 23);
     return (hl__floats)(~zero & (hl__ints)e);
 }
 #endif
+
+static inline hl__floats hl__exp(hl__floats x) { return hl__exp_less(x, hl__splat(0)); }
 
 #define HL__LN_2 0x1.62e430p-1f
 #define HL__LOG2_E 0x1.715476p+0f
@@ -274,6 +281,29 @@ static inline hl__floats hl__tanh(hl__floats x) {
     return (hl__floats)((hl__ints)hl__select(a < 0.625f, small, large) | sign);
 }
 
+#define HL__TAIL_END 16.0f /* no tail of the normal distribution is left in float there */
+
+/* The upper tail of the normal distribution, 1/2 erfc(a / sqrt 2) for a from 0 to HL__TAIL_END, is what is returned
+ * times *bell = e^(-a^2 / 2): two factors, since the tail alone would lose the digits of what it is multiplied by.
+ * The first is smooth, and the quotient of two polynomials all of whose coefficients are positive (a minimax fit up to
+ * 14.5), so that nothing cancels. For the second, a = h + l, where h has 12 bits and its square is exact:
+ * a^2 = h^2 + (a - h) (a + h). */
+static inline hl__floats hl__normal_tail(hl__floats a, hl__floats *bell) {
+    hl__floats above = hl__splat(0x1.0dc42ep-8f), below = hl__splat(0x1.521918p-7f);
+    above = hl__fma(above, a, hl__splat(0x1.4cddfcp-5f));
+    above = hl__fma(above, a, hl__splat(0x1.7743f2p-3f));
+    above = hl__fma(above, a, hl__splat(0x1.c0d060p-2f));
+    above = hl__fma(above, a, hl__splat(0.5f));
+    below = hl__fma(below, a, hl__splat(0x1.a136a8p-4f));
+    below = hl__fma(below, a, hl__splat(0x1.e0bcdap-2f));
+    below = hl__fma(below, a, hl__splat(0x1.33d73cp+0f));
+    below = hl__fma(below, a, hl__splat(0x1.acaa60p+0f));
+    below = hl__fma(below, a, hl__splat(1.0f));
+    hl__floats h = (hl__floats)(((hl__ints)a + 0x800) & ~0xfff);
+    *bell = hl__exp_less(-0.5f * h * h, 0.5f * (a - h) * (a + h));
+    return above / below;
+}
+
 /* ---- rows of n numbers; y may be x ---- */
 
 static inline void hl__row_exp(float *y, const float *x, size_t n) {
@@ -298,6 +328,16 @@ static inline void hl__row_tanh(float *y, const float *x, size_t n) {
     size_t i = 0;
     for (; i + HL__LANES <= n; i += HL__LANES) hl__store(y + i, hl__tanh(hl__load(x + i)));
     if (i < n) hl__store_some(y + i, hl__tanh(hl__load_some(x + i, n - i, 0)), n - i);
+}
+
+/* The normal distribution above x. */
+static inline void hl__row_normal_tail(float *y, const float *x, size_t n) {
+    for (size_t i = 0; i < n; i += HL__LANES) {
+        size_t some = n - i < HL__LANES ? n - i : HL__LANES;
+        hl__floats v = hl__load_some(x + i, some, 0), bell;
+        hl__floats tail = hl__normal_tail(hl__smaller(hl__splat(HL__TAIL_END), hl__abs(v)), &bell) * bell;
+        hl__store_some(y + i, hl__select(v < 0.0f, 1.0f - tail, tail), some);
+    }
 }
 
 /* Sum, in four strands so that additions need not wait for each other. */

@@ -7,7 +7,9 @@
  * and its polynomial; exp2_half has the same but for the remainder, whose subtraction rounds by 2^-25 at most; in log,
  * 0.5 for the last addition and what f - f^2/2 loses where it nearly cancels n ln 2; in tanh, 0.5 for the last
  * subtraction and at most the same again for exp, 1 + exp and the quotient, each weighted by 2 / (1 + e^2x) <= 0.45 of
- * 1 - that >= 0.55. Without a fused multiply-add each step of Horner's rule rounds twice. */
+ * 1 - that >= 0.55; in the normal tail, 1.5 for the exponential, at most 1.5 for each of two polynomials of positive
+ * terms, 0.5 each for their quotient and the last product, and 0.2 for the fit. Without a fused multiply-add each step
+ * of Horner's rule rounds twice. */
 #include <float.h>
 #include <math.h>
 #include <stdlib.h>
@@ -82,6 +84,16 @@ START_TEST(TanhIsGoodToTwoUnitsEverywhere) {
 }
 END_TEST
 
+/* The C library's erfc of x / sqrt 2, whose rounding to 53 bits moves the result by up to x^2 / 2 units of 2^-53: 100
+ * of them at the end. */
+static double normal_tail(double x) { return erfc(x * sqrt(0.5)) / 2; }
+
+START_TEST(TheNormalTailIsGoodToSixUnitsEverywhere) {
+    for (int isa = 0; isa < HL__N_ISAS; isa++)
+        if (rows_of(isa)) sweep(rows_of(isa)->normal_tail, normal_tail, 6, "normal_tail");
+}
+END_TEST
+
 START_TEST(SpecialNumbersGiveSpecialResults) {
     const float x[] = {0.0f, -0.0f, INFINITY, -INFINITY, NAN, -1, FLT_MAX, -FLT_MAX, 0x1p-149f};
     enum { N = sizeof x / sizeof x[0] };
@@ -89,15 +101,17 @@ START_TEST(SpecialNumbersGiveSpecialResults) {
     const float h[N] = {0.70710678f, 0.70710678f, INFINITY, 0, NAN, 0.35355339f, INFINITY, 0, 0.70710678f};
     const float l[N] = {-INFINITY, -INFINITY, INFINITY, NAN, NAN, NAN, 88.722839f, NAN, -103.27893f};
     const float t[N] = {0.0f, -0.0f, 1, -1, NAN, -0.76159416f, 1, -1, 0x1p-149f};
+    const float q[N] = {0.5f, 0.5f, 0, 1, NAN, 0.84134475f, 0, 1, 0.5f};
     for (int isa = 0; isa < HL__N_ISAS; isa++) {
         if (!rows_of(isa)) continue;
-        float y[4][N];
+        float y[5][N];
         rows_of(isa)->exp(y[0], x, N);
         rows_of(isa)->log(y[1], x, N);
         rows_of(isa)->tanh(y[2], x, N);
         rows_of(isa)->exp2_half(y[3], x, N);
-        const float *want[4] = {e, l, t, h};
-        for (size_t f = 0; f < 4; f++)
+        rows_of(isa)->normal_tail(y[4], x, N);
+        const float *want[5] = {e, l, t, h, q};
+        for (size_t f = 0; f < 5; f++)
             for (size_t i = 0; i < N; i++) {
                 if (isnan(want[f][i])) ck_assert(isnan(y[f][i]));
                 else ck_assert_int_eq(!signbit(y[f][i]), !signbit(want[f][i]));
@@ -174,9 +188,9 @@ START_TEST(LanesAreThoseOfTheSet) {
 END_TEST
 
 int main(void) {
-    return run_tests("vector",
-                     TESTS(ExpIsGoodToTwoUnitsEverywhere, Exp2LessAHalfIsGoodToTwoUnitsEverywhere,
-                           LogIsGoodToTwoUnitsEverywhere, TanhIsGoodToTwoUnitsEverywhere,
-                           SpecialNumbersGiveSpecialResults, RowsOfEveryLengthKeepToThemselves,
-                           ExponentialsAreShiftedAndSummed, MaximaOfNothingAndOfInfinities, LanesAreThoseOfTheSet));
+    return run_tests("vector", TESTS(ExpIsGoodToTwoUnitsEverywhere, Exp2LessAHalfIsGoodToTwoUnitsEverywhere,
+                                     LogIsGoodToTwoUnitsEverywhere, TanhIsGoodToTwoUnitsEverywhere,
+                                     TheNormalTailIsGoodToSixUnitsEverywhere, SpecialNumbersGiveSpecialResults,
+                                     RowsOfEveryLengthKeepToThemselves, ExponentialsAreShiftedAndSummed,
+                                     MaximaOfNothingAndOfInfinities, LanesAreThoseOfTheSet));
 }
