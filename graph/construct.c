@@ -60,6 +60,9 @@ hl_tensor *hl_dropout(hl_graph *graph, hl_tensor *x, float rate, uint64_t seed) 
 }
 
 hl_tensor *hl_gelu(hl_graph *graph, hl_tensor *x) { return unary(graph, HL__OP_gelu, x); }
+hl_tensor *hl_gelu_erf(hl_graph *graph, hl_tensor *x) { return unary(graph, HL__OP_gelu_erf, x); }
+hl_tensor *hl_sigmoid(hl_graph *graph, hl_tensor *x) { return unary(graph, HL__OP_sigmoid, x); }
+hl_tensor *hl_silu(hl_graph *graph, hl_tensor *x) { return unary(graph, HL__OP_silu, x); }
 hl_tensor *hl_relu(hl_graph *graph, hl_tensor *x) { return unary(graph, HL__OP_relu, x); }
 hl_tensor *hl_tanh(hl_graph *graph, hl_tensor *x) { return unary(graph, HL__OP_tanh, x); }
 

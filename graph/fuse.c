@@ -8,7 +8,7 @@
  *   concat -> dense                           becomes  dense over heads, without a copy
  *   transpose -> dense's matrix               becomes  dense with a transposed matrix, without a copy
  *   dense -> scale                            becomes  dense with a scale
- *   dense -> ReLU | GELU | tanh               becomes  dense with an activation
+ *   dense -> ReLU | GELU | tanh | ...         becomes  dense with an activation
  *   dense -> add of as large a tensor         becomes  dense with a residual
  *
  * A value that must exist in itself (its gradient is asked for, or, but for attention weights, it is an output) is
@@ -255,9 +255,15 @@ static hl_status fuse_scale(fusion *f, size_t index) {
 }
 
 static hl_activation activation_of(const hl__ir_node *node) {
-    if (is_op(node, HL__OP_relu)) return HL_ACTIVATION_RELU;
-    if (is_op(node, HL__OP_gelu)) return HL_ACTIVATION_GELU;
-    return is_op(node, HL__OP_tanh) ? HL_ACTIVATION_TANH : HL_ACTIVATION_NONE;
+    static const struct {
+        hl__op op;
+        hl_activation activation;
+    } known[] = {{HL__OP_relu, HL_ACTIVATION_RELU},       {HL__OP_gelu, HL_ACTIVATION_GELU},
+                 {HL__OP_tanh, HL_ACTIVATION_TANH},       {HL__OP_gelu_erf, HL_ACTIVATION_GELU_ERF},
+                 {HL__OP_sigmoid, HL_ACTIVATION_SIGMOID}, {HL__OP_silu, HL_ACTIVATION_SILU}};
+    for (size_t i = 0; i < sizeof known / sizeof known[0]; i++)
+        if (is_op(node, known[i].op)) return known[i].activation;
+    return HL_ACTIVATION_NONE;
 }
 
 static hl_status fuse_activation(fusion *f, size_t index) {

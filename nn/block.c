@@ -11,6 +11,9 @@ static hl_tensor *activate(const hl_nn *nn, const char *name, hl_tensor *x, hl_a
     case HL_ACTIVATION_RELU: return hl_relu(nn->graph, x);
     case HL_ACTIVATION_GELU: return hl_gelu(nn->graph, x);
     case HL_ACTIVATION_TANH: return hl_tanh(nn->graph, x);
+    case HL_ACTIVATION_GELU_ERF: return hl_gelu_erf(nn->graph, x);
+    case HL_ACTIVATION_SIGMOID: return hl_sigmoid(nn->graph, x);
+    case HL_ACTIVATION_SILU: return hl_silu(nn->graph, x);
     }
     return hl__nn_refuse(nn->graph, HL_INVALID_ARGUMENT, "block '%s': %d is no activation", name, (int)activation);
 }

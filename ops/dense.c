@@ -9,7 +9,7 @@
  *   with config.transposed: w [N, K], as where the logits' matrix is the table of words (Press and Wolf 2017);
  *   residual as y (optional, not with an activation): what a skip connection adds (He et al. 2016).
  *
- * Saved: z where the activation is GELU (its gradient needs it); ReLU and tanh are differentiated from y. */
+ * Saved: z where the activation's gradient needs it (GELU, SiLU); the others are differentiated from y. */
 #include <math.h>
 
 #include "ops/activation.h"
@@ -28,7 +28,7 @@ static hl_status infer(hl_inference *i) {
     char a[HL_SHAPE_TEXT], b[HL_SHAPE_TEXT], c[HL_SHAPE_TEXT];
     hl_shape_text(x, a, sizeof a);
     hl_shape_text(w, b, sizeof b);
-    if ((unsigned)config->activation > HL_ACTIVATION_TANH)
+    if ((unsigned)config->activation > HL_ACTIVATION_SILU)
         return hl_refuse(i, HL_INVALID_ARGUMENT, "%d is no activation", (int)config->activation);
     if (!isfinite(config->scale)) return hl_refuse(i, HL_INVALID_ARGUMENT, "the scale is not finite");
     for (size_t k = 0; k < i->n_inputs; k++)
@@ -55,7 +55,8 @@ static hl_status infer(hl_inference *i) {
                              hl_shape_text(&residual->shape, c, sizeof c), hl_shape_text(&y, a, sizeof a));
     }
     i->output[0] = y;
-    i->output[1] = config->activation == HL_ACTIVATION_GELU ? y : HL_SHAPE(1); /* else only the first tile touches it */
+    i->output[1] =
+        hl__activation_keeps_z(config->activation) ? y : HL_SHAPE(1); /* else only the first tile touches it */
     i->temp[0] = y;
     return HL_OK;
 }
@@ -80,7 +81,7 @@ static void finish_tile(const hl_call *call, const hl__tokens *y, const hl__toke
     const float *bias_n = hl_view_present(bias) ? hl__f32(bias) + columns.begin : NULL;
     const hl_dense_config *config = config_of(call);
     bool activates = bias_n || config->activation != HL_ACTIVATION_NONE || hl__dense_scale(config) != 1;
-    bool adds = hl_view_present(residual), save = config->activation == HL_ACTIVATION_GELU && hl_view_present(z);
+    bool adds = hl_view_present(residual), save = hl__activation_keeps_z(config->activation) && hl_view_present(z);
     size_t n = columns.end - columns.begin;
     for (size_t row = 0; (activates || adds) && row < at->n_batches * at->n_tokens; row++) {
         size_t offset =
@@ -93,7 +94,7 @@ static void finish_tile(const hl_call *call, const hl__tokens *y, const hl__toke
 
 /* The first tile, where z is not saved: it fills what is there in its place. */
 static bool keeps_nothing(const hl_call *call, const hl_tile *tile) {
-    return config_of(call)->activation != HL_ACTIVATION_GELU && hl_view_present(&call->operand[FZ]) &&
+    return !hl__activation_keeps_z(config_of(call)->activation) && hl_view_present(&call->operand[FZ]) &&
            tile->index[0] == 0 && tile->index[1] == 0;
 }
 
@@ -121,7 +122,7 @@ static void dz_kernel(const hl_call *call, const hl_tile *tile) {
     const hl_dense_config *config = config_of(call);
     const hl_view *dz = &call->operand[ZDZ], *known = NULL;
     if (config->activation != HL_ACTIVATION_NONE)
-        known = &call->operand[config->activation == HL_ACTIVATION_GELU ? ZZ : ZY];
+        known = &call->operand[hl__activation_keeps_z(config->activation) ? ZZ : ZY];
     hl__cut cut = hl__cut_rows(&dz->shape, 1);
     hl_box box = hl__cut_box(&cut, &dz->shape, tile->index[0]);
     size_t at[HL_MAX_RANK] = {0}, r = dz->shape.rank, n = dz->shape.extent[r - 1];
@@ -180,7 +181,7 @@ static void forward_access(const hl_call *call, const hl_tile *tile, hl_box *box
     boxes[FRESIDUAL] = boxes[FY];
     boxes[FBIAS].begin[0] = at.columns.begin;
     boxes[FBIAS].end[0] = at.columns.end;
-    if (config_of(call)->activation == HL_ACTIVATION_GELU) boxes[FZ] = boxes[FY];
+    if (hl__activation_keeps_z(config_of(call)->activation)) boxes[FZ] = boxes[FY];
     else if (!keeps_nothing(call, tile)) boxes[FZ] = hl__box_empty();
 }
 
@@ -193,8 +194,9 @@ static void dz_access(const hl_call *call, const hl_tile *tile, hl_box *boxes) {
     hl__cut cut = hl__cut_rows(shape, 1);
     hl_activation activation = config_of(call)->activation;
     boxes[ZDY] = boxes[ZY] = boxes[ZZ] = boxes[ZDZ] = hl__cut_box(&cut, shape, tile->index[0]);
-    if (activation != HL_ACTIVATION_GELU) boxes[ZZ] = hl__box_empty();
-    if (activation == HL_ACTIVATION_GELU || activation == HL_ACTIVATION_NONE) boxes[ZY] = hl__box_empty();
+    bool keeps_z = hl__activation_keeps_z(activation);
+    if (!keeps_z) boxes[ZZ] = hl__box_empty();
+    if (keeps_z || activation == HL_ACTIVATION_NONE) boxes[ZY] = hl__box_empty();
 }
 
 static void dx_access(const hl_call *call, const hl_tile *tile, hl_box *boxes) {

@@ -128,8 +128,12 @@ HL_PUBLIC hl_tensor *hl_layer_norm(hl_graph *graph, hl_tensor *x, hl_tensor *gai
  * fresh mask each training step. rate 0: x itself. HL_OUT_OF_RANGE: rate not in [0, 1). */
 HL_PUBLIC hl_tensor *hl_dropout(hl_graph *graph, hl_tensor *x, float rate, uint64_t seed);
 
-HL_PUBLIC hl_tensor *hl_gelu(hl_graph *graph, hl_tensor *x); /* tanh form */
-HL_PUBLIC hl_tensor *hl_relu(hl_graph *graph, hl_tensor *x);
+/* Element by element. NaN gives NaN, and infinities give the limits: 0 or 1 or x itself. */
+HL_PUBLIC hl_tensor *hl_gelu(hl_graph *graph, hl_tensor *x);     /* tanh form (Hendrycks and Gimpel 2016) */
+HL_PUBLIC hl_tensor *hl_gelu_erf(hl_graph *graph, hl_tensor *x); /* x (1 + erf(x / sqrt 2)) / 2, the exact form */
+HL_PUBLIC hl_tensor *hl_relu(hl_graph *graph, hl_tensor *x);     /* gradient 0 at 0 */
+HL_PUBLIC hl_tensor *hl_sigmoid(hl_graph *graph, hl_tensor *x);  /* 1 / (1 + e^-x) */
+HL_PUBLIC hl_tensor *hl_silu(hl_graph *graph, hl_tensor *x);     /* x sigmoid(x) (Elfwing, Uchibe and Doya 2018) */
 HL_PUBLIC hl_tensor *hl_tanh(hl_graph *graph, hl_tensor *x);
 
 /* ---- arithmetic; shapes broadcast as numpy's do ---- */

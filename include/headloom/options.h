@@ -28,6 +28,9 @@ typedef enum hl_activation {
     HL_ACTIVATION_RELU = 1,
     HL_ACTIVATION_GELU = 2, /* tanh form, Hendrycks and Gimpel 2016 */
     HL_ACTIVATION_TANH = 3,
+    HL_ACTIVATION_GELU_ERF = 4, /* x times the normal distribution, exact */
+    HL_ACTIVATION_SIGMOID = 5,
+    HL_ACTIVATION_SILU = 6, /* x sigmoid(x), Elfwing, Uchibe and Doya 2018 */
 } hl_activation;
 
 #define HL_IGNORED (-1) /* a label that cross-entropy leaves out */

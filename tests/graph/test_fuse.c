@@ -314,9 +314,11 @@ START_TEST(ConcatAndDenseAreOne) {
 END_TEST
 
 START_TEST(DenseAndActivationAreOneWhereNobodyLooksInBetween) {
-    hl_tensor *(*const activate[])(hl_graph *, hl_tensor *) = {hl_relu, hl_gelu, hl_tanh};
-    static const hl_activation wanted[] = {HL_ACTIVATION_RELU, HL_ACTIVATION_GELU, HL_ACTIVATION_TANH};
-    for (size_t a = 0; a < 3; a++) {
+    hl_tensor *(*const activate[])(hl_graph *, hl_tensor *) = {hl_relu,     hl_gelu,    hl_tanh,
+                                                               hl_gelu_erf, hl_sigmoid, hl_silu};
+    static const hl_activation wanted[] = {HL_ACTIVATION_RELU,     HL_ACTIVATION_GELU,    HL_ACTIVATION_TANH,
+                                           HL_ACTIVATION_GELU_ERF, HL_ACTIVATION_SIGMOID, HL_ACTIVATION_SILU};
+    for (size_t a = 0; a < KIT_COUNT(wanted); a++) {
         hl_graph *g = kit_graph();
         hl_tensor *x = hl_input(g, "x", HL_F32, HL_SHAPE(5, 4)), *w = kit_param(g, "w", HL_SHAPE(4, 6));
         hl_tensor *before = hl_dense(g, x, w, NULL), *y = hl_name(g, activate[a](g, before), "active");

@@ -55,8 +55,9 @@ START_TEST(SilentSublayersLeaveTheResidual) {
 END_TEST
 
 START_TEST(StackedBlocksTrainWithEachActivation) {
-    static const hl_activation activations[] = {HL_ACTIVATION_NONE, HL_ACTIVATION_RELU, HL_ACTIVATION_GELU,
-                                                HL_ACTIVATION_TANH};
+    static const hl_activation activations[] = {HL_ACTIVATION_NONE, HL_ACTIVATION_RELU,     HL_ACTIVATION_GELU,
+                                                HL_ACTIVATION_TANH, HL_ACTIVATION_GELU_ERF, HL_ACTIVATION_SIGMOID,
+                                                HL_ACTIVATION_SILU};
     for (size_t i = 0; i < sizeof activations / sizeof activations[0]; i++) {
         kit used = kit_open();
         hl_block_options options = {

@@ -31,6 +31,9 @@ static double activate(hl_activation activation, double z) {
     case HL_ACTIVATION_RELU: return z > 0 ? z : 0;
     case HL_ACTIVATION_GELU: return 0.5 * z * (1 + tanh(sqrt(2 / 3.14159265358979323846) * (z + 0.044715 * z * z * z)));
     case HL_ACTIVATION_TANH: return tanh(z);
+    case HL_ACTIVATION_GELU_ERF: return 0.5 * z * erfc(-z * sqrt(0.5));
+    case HL_ACTIVATION_SIGMOID: return 1 / (1 + exp(-z));
+    case HL_ACTIVATION_SILU: return z / (1 + exp(-z));
     case HL_ACTIVATION_NONE: break;
     }
     return z;
@@ -59,11 +62,12 @@ static void sizes(const op_case *c, const double *const in[], double *const out[
 
 /* In units of FLT_EPSILON, two roundings. z: K products and sums and the bias are off by error_z = (K + 2) / 2 of sizes
  * (which leaves one rounding for the residual) that add up to at most K reach + 1 (weights and bias within -reach ..
- * reach, -1 .. 1; Higham 2002, section 3.1). No activation is steeper than 1.13, and each is good to 6 units of |z|:
- * the logistic function of GELU rounds an argument a = 2u, which counts for |a| s (1 - s) <= 0.23, exp and quotient are
- * good to 3, constants and products to 2.
+ * reach, -1 .. 1; Higham 2002, section 3.1). No activation is steeper than 1.13, and each is good to 6 units of |z|
+ * (sigmoid, which is not 0 at 0, to 4 of its own size): the logistic function of GELU rounds an argument a = 2u, which
+ * counts for |a| s (1 - s) <= 0.23, exp and quotient are good to 3, constants and products to 2.
  *
- * Gradients: the activation's gradient is off by its second derivative (|gelu''| <= 1.13, |tanh''| <= 0.77) times
+ * Gradients: the activation's gradient is off by its second derivative (|gelu''| <= 1.13, |tanh''| <= 0.77,
+ * others less) times
  * error_z and by 8 units of its own. dx sums N of them times weights, dw and dbias T times inputs: an absolute error
  * for each term. The sums themselves add (n + 1) / 2 of their sizes.
  *
@@ -74,14 +78,15 @@ static op_case case_of(hl_shape x, size_t N, double reach, const hl_dense_config
     double scale = fabs(scale_of(config)), once = config->scale != 0 ? 0.5 : 0;
     double error_z = scale * ((k + 2) / 2 + once) * (k * reach + 1);
     hl_shape w = config->transposed ? HL_SHAPE(N, K) : HL_SHAPE(K, N);
-    bool curved = config->activation == HL_ACTIVATION_GELU || config->activation == HL_ACTIVATION_TANH;
+    bool curved = config->activation > HL_ACTIVATION_RELU;
     return (op_case){
         .op = HL__OP_dense,
         .options = config,
         .inputs = {{.shape = x}, {.shape = w, .low = -reach, .high = reach}, {.shape = HL_SHAPE(N)}, {.absent = true}},
         .oracle = dense,
         .magnitude = sizes,
-        .value = {.relative = 1.14 * ((k + 2) / 2 + once) + (curved ? 6 : 0)},
+        .value = {.absolute = config->activation == HL_ACTIVATION_SIGMOID ? 4 : 0,
+                  .relative = 1.14 * ((k + 2) / 2 + once) + (curved ? 6 : 0)},
         .gradient = {.absolute = curved ? scale * terms * (1.13 * error_z + 8) : 0,
                      .relative = 1.01 * ((fmax((double)N, tokens) + 2) / 2 + once)},
         .samples = 30};
@@ -183,19 +188,19 @@ START_TEST(ResidualsAreAdded) {
 END_TEST
 
 START_TEST(ActivationsAndTheirGradients) {
-    for (int i = 0; i < 24; i++) {
-        hl_dense_config config = {.activation = (hl_activation)(i / 2 % 4), .heads = i >= 16};
+    for (int i = 0; i < 42; i++) {
+        hl_dense_config config = {.activation = (hl_activation)(i / 2 % 7), .heads = i >= 28};
         hl_shape shapes[] = {HL_SHAPE(2, 19, 21), HL_SHAPE(67, 18), HL_SHAPE(2, 3, 19, 7)};
-        op_case c = case_of(shapes[i / 8], 37, 0.25, &config);
+        op_case c = case_of(shapes[i / 14], 37, 0.25, &config);
         c.inputs[BIAS].absent = i % 2;
         op_check(&c);
     }
 }
 END_TEST
 
-/* Far from zero GELU and tanh are flat: 0, z or +-1, and nothing overflows on the way. */
+/* Far from zero they are flat: 0, z or +-1, and nothing overflows on the way. */
 START_TEST(ActivationsOfLargeNumbers) {
-    for (int activation = HL_ACTIVATION_NONE; activation <= HL_ACTIVATION_TANH; activation++) {
+    for (int activation = HL_ACTIVATION_NONE; activation <= HL_ACTIVATION_SILU; activation++) {
         hl_dense_config config = {.activation = (hl_activation)activation};
         op_case c = case_of(HL_SHAPE(6, 9), 20, 40, &config);
         op_check(&c);
@@ -207,10 +212,12 @@ END_TEST
 START_TEST(ScalesOfSums) {
     static const float factors[] = {0.3f, -1.7f, 1};
     for (int i = 0; i < 60; i++) {
-        hl_dense_config config = {.activation = (hl_activation)(i % 5 % 4), /* none comes twice: with a residual */
-                                  .scale = factors[i / 5 % 3],
-                                  .heads = i / 15 % 2,
-                                  .transposed = i % 2};
+        hl_dense_config config = {
+            .activation =
+                (hl_activation)(i % 5 % 4 + (i % 5 % 4 ? i / 15 % 2 * 3 : 0)), /* none comes twice: with a residual */
+            .scale = factors[i / 5 % 3],
+            .heads = i / 15 % 2,
+            .transposed = i % 2};
         op_case c = case_of(config.heads ? HL_SHAPE(2, 3, 19, 7) : HL_SHAPE(2, 19, 21), 37, 0.25, &config);
         if (i % 5 == 4) c.inputs[RESIDUAL] = (op_input){.shape = HL_SHAPE(2, 19, 37)};
         c.inputs[BIAS].absent = i >= 30;
@@ -312,7 +319,7 @@ START_TEST(WhatDoesNotFitIsRefused) {
         c.inputs[input].dtype = HL_I32;
         op_check_refused(&c, HL_TYPE_MISMATCH);
     }
-    hl_dense_config unknown[] = {{.activation = (hl_activation)4},
+    hl_dense_config unknown[] = {{.activation = (hl_activation)7},
                                  {.activation = (hl_activation)-1},
                                  {.scale = NAN},
                                  {.scale = INFINITY},

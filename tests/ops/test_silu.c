@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * SiLU: good to a few units of its own size at any shape, also where the sigmoid in it is subnormal and it is not. */
+#include <math.h>
+
+#include "tests/support/elementwise_check.h"
+#include "tests/support/suite.h"
+
+/* At -infinity the limit, 0. */
+static double silu_of(double x) { return x < -1000 ? 0 : x / (1 + exp(-x)); }
+
+static void silu(const op_case *c, const double *const in[], double *const out[]) { oracle_unary(c, in, out, silu_of); }
+
+/* r = e^-|x|/2 is good to 1.5 units, x r r to 4, 1 + r r to 2.5 (r r counts for at most a half of it), the quotient to
+ * half a one more: 7 units, and a unit of subnormals.
+ *
+ * Slopes s (1 + x (1 - s)) are at most 1.1 in size; s and 1 - s are good to 3.75 units, |x| s (1 - s) <= 0.224 is off
+ * by twice that and the fused product by half a unit of at most s (1 + |x| (1 - s)) <= 1.23; with the products 7 units.
+ */
+static const op_case any = {.op = HL__OP_silu,
+                            .oracle = silu,
+                            .value = {.absolute = 0x1p-126, .relative = 7},
+                            .gradient = {.absolute = 7},
+                            .inputs = {{.low = -6, .high = 6}}};
+
+START_TEST(EveryShapeAndLayout) { check_unary(&any); }
+END_TEST
+
+START_TEST(SmallAndLargeNumbersHaveGradients) {
+    const double ranges[] = {1e-3, 1, 30};
+    for (size_t i = 0; i < sizeof ranges / sizeof *ranges; i++) {
+        op_case c = any;
+        c.inputs[0] = (op_input){.shape = HL_SHAPE(11, 23), .low = -ranges[i], .high = ranges[i]};
+        op_check(&c);
+    }
+}
+END_TEST
+
+START_TEST(TheTailKeepsItsDigitsDownToSubnormalNumbers) {
+    float values[300];
+    for (size_t i = 0; i < 300; i++) values[i] = -0.4f * (float)i;
+    check_unary_values(&any, values, 300);
+}
+END_TEST
+
+START_TEST(FarFromZeroItIsTheIdentityOrNothing) {
+    const float values[] = {
+        0.0f,   -0.0f,     40,         -250,     251,       -251, 1e10f, -1e10f, 0x1.fffffep127f, -0x1.fffffep127f,
+        1e-30f, 0x1p-149f, -0x1p-149f, INFINITY, -INFINITY, NAN};
+    check_unary_values(&any, values, sizeof values / sizeof *values);
+}
+END_TEST
+
+START_TEST(IntegersAreRefused) { check_unary_refused(HL__OP_silu, NULL); }
+END_TEST
+
+int main(void) {
+    return run_tests("silu", TESTS(EveryShapeAndLayout, SmallAndLargeNumbersHaveGradients,
+                                   TheTailKeepsItsDigitsDownToSubnormalNumbers, FarFromZeroItIsTheIdentityOrNothing,
+                                   IntegersAreRefused));
+}
