@@ -60,16 +60,23 @@ static inline void hl__axes_access(const hl_call *call, const hl_tile *tile, hl_
     boxes[1] = hl__reduce_temp_box(&r, tile, &made);
 }
 
+static inline size_t hl__axes_scratch(const hl_call *call) {
+    hl__reduction r = hl__axes_reduction(call->options, &call->operand[0].shape);
+    return hl__reduce_scratch(&r);
+}
+
 static inline hl__floats hl__first_of(hl__floats d, hl__floats a, hl__floats b) {
     (void)a;
     (void)b;
     return d;
 }
 
-static inline void hl__axes_kernel(const hl_call *call, const hl_tile *tile) {
+/* Every sum times factor. */
+static inline void hl__axes_tile(const hl_call *call, const hl_tile *tile, double factor) {
     const hl_view *x = &call->operand[0];
     hl__reduction r = hl__axes_reduction(call->options, &x->shape);
-    hl__reduce_tile(&r, tile, x, x, x, hl__first_of, hl__f32(&call->operand[1]));
+    r.factor = factor;
+    hl__reduce_tile(&r, tile, (const hl_view *const[]){x, x, x}, hl__first_of, hl__f32(&call->operand[1]));
 }
 
 /* ---- backward: operand 0 is dy, operand 1 dx; every element of dx is factor times its dy ---- */

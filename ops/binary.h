@@ -45,11 +45,13 @@ static const hl_pass hl__binary_forward = {.name = "forward",
 static const hl_pass hl__binary_da = {.name = "da",
                                       .grid = hl__gradient_grid,
                                       .access = hl__gradient_access,
+                                      .scratch = hl__broadcast_scratch,
                                       .kernel = hl__binary_da_kernel,
                                       .layout = {HL_LAYOUT_ANY, HL_LAYOUT_ANY, HL_LAYOUT_ANY, HL_LAYOUT_ANY}};
 static const hl_pass hl__binary_db = {.name = "db",
                                       .grid = hl__gradient_grid,
                                       .access = hl__gradient_access,
+                                      .scratch = hl__broadcast_scratch,
                                       .kernel = hl__binary_db_kernel,
                                       .layout = {HL_LAYOUT_ANY, HL_LAYOUT_ANY, HL_LAYOUT_ANY, HL_LAYOUT_ANY}};
 

@@ -65,12 +65,17 @@ static inline void hl__gradient_access(const hl_call *call, const hl_tile *tile,
     boxes[call->n_reads] = hl__reduce_temp_box(&r, tile, &made);
 }
 
+static inline size_t hl__broadcast_scratch(const hl_call *call) {
+    hl__reduction r = hl__gradient_reduction(call);
+    return hl__reduce_scratch(&r);
+}
+
 /* f(dY, the operand itself, the other one); dY stands for those that are not read. */
 static inline void hl__gradient_tile(const hl_call *call, const hl_tile *tile, hl__ternary *f) {
     hl__reduction r = hl__gradient_reduction(call);
     const hl_view *dy = &call->operand[0], *other = call->n_reads > 2 ? &call->operand[2] : dy;
     const hl_view *itself = call->n_reads > 3 ? &call->operand[3] : dy;
-    hl__reduce_tile(&r, tile, dy, itself, other, f, hl__f32(hl__written(call)));
+    hl__reduce_tile(&r, tile, (const hl_view *const[]){dy, itself, other}, f, hl__f32(hl__written(call)));
 }
 
 /* Where f is dY itself and nothing is summed, so that the gradient is a view of it. */

@@ -3,17 +3,10 @@
  * mean: y = mean of x over the given axes (all where none is given). dx = dy / n for each of the n elements. */
 #include "ops/axes.h"
 
-/* ---- forward: each part of the sum takes its share ---- */
+/* ---- forward: each part of the sum takes its share, so that none overflows that the mean does not ---- */
 
 static void forward_kernel(const hl_call *call, const hl_tile *tile) {
-    const hl_shape *x = &call->operand[0].shape;
-    hl__axes_kernel(call, tile);
-    hl__reduction r = hl__axes_reduction(call->options, x);
-    hl_box made;
-    hl__reduce_box(&r, tile, &made);
-    float *sums = hl__f32(&call->operand[1]) + hl__reduce_at(&r, tile, &made);
-    float share = 1.0f / (float)hl__axes_count(call->options, x);
-    for (size_t j = 0; j < hl__box_elements(&made, r.kept.rank); j++) sums[j] *= share;
+    hl__axes_tile(call, tile, 1.0 / (double)hl__axes_count(call->options, &call->operand[0].shape));
 }
 
 /* ---- backward ---- */
@@ -27,6 +20,7 @@ static void dx_kernel(const hl_call *call, const hl_tile *tile) {
 static const hl_pass forward = {.name = "forward",
                                 .grid = hl__axes_grid,
                                 .access = hl__axes_access,
+                                .scratch = hl__axes_scratch,
                                 .kernel = forward_kernel,
                                 .layout = {HL_LAYOUT_ANY}};
 static const hl_pass dx = {.name = "dx",

@@ -10,7 +10,8 @@
  * Where y alone gives tiles enough there is one part, and the second pass is a view of it.
  *
  * Within a part, elements are added in row-major order. Where the last axis is summed itself, the lanes take turns
- * along it and are added up at the end of the row. */
+ * along it and are added up at the end of the row. Both passes add in double precision, so that a sum of any length
+ * is off by one rounding of each part and one of the whole; reading the terms from memory takes longer. */
 #ifndef HL_OPS_REDUCE_H
 #define HL_OPS_REDUCE_H
 
@@ -27,6 +28,7 @@ typedef struct hl__reduction {
     hl__cut blocks;      /* of y: each a run of its elements in memory */
     hl_shape summed;     /* extents of the summed axes, 1 along the others */
     hl__cut parts;       /* of the summed axes */
+    double factor;       /* of each part's sum: 1, or 1 / n for a mean */
 } hl__reduction;
 
 /* Blocks of y that are runs of its elements. */
@@ -46,7 +48,7 @@ static inline hl__cut hl__reduce_blocks(const hl_shape *y) {
 
 /* kept: y's shape with as many axes as full has. */
 static inline hl__reduction hl__reduction_of(const hl_shape *full, const hl_shape *kept) {
-    hl__reduction r = {.full = *full, .kept = *kept, .blocks = hl__reduce_blocks(kept), .summed = *full};
+    hl__reduction r = {.full = *full, .kept = *kept, .blocks = hl__reduce_blocks(kept), .summed = *full, .factor = 1};
     for (size_t i = 0; i < full->rank; i++)
         if (full->extent[i] == kept->extent[i]) r.summed.extent[i] = 1;
     size_t wanted = hl__ceil_div(hl_shape_elements(full), HL__TILE_ELEMENTS), n_summed = hl_shape_elements(&r.summed);
@@ -98,38 +100,75 @@ static inline hl_box hl__reduce_temp_box(const hl__reduction *r, const hl_tile *
     return (hl_box){{part, before}, {part + 1, before + hl__box_elements(made, r->kept.rank)}};
 }
 
-static inline void hl__reduce_tile(const hl__reduction *r, const hl_tile *tile, const hl_view *d, const hl_view *a,
-                                   const hl_view *b, hl__ternary *f, float *temp) {
+/* Scratch of a tile: a number in double precision for each element of its block. */
+static inline size_t hl__reduce_scratch(const hl__reduction *r) {
+    size_t elements = 1;
+    for (size_t i = 0; i < r->kept.rank; i++) elements *= r->blocks.block[i];
+    return elements * sizeof(double);
+}
+
+/* The operands of a tile at one row: first elements, and steps along the last axis. */
+typedef struct hl__reduce_row {
+    const float *first[3];
+    size_t step[3], n;
+} hl__reduce_row;
+
+/* The terms of n elements from the j-th. */
+static inline hl__floats hl__reduce_terms(const hl__reduce_row *row, hl__ternary *f, size_t j, size_t n) {
+    return f(hl__gather_some(row->first[0] + j * row->step[0], row->step[0], n),
+             hl__gather_some(row->first[1] + j * row->step[1], row->step[1], n),
+             hl__gather_some(row->first[2] + j * row->step[2], row->step[2], n));
+}
+
+/* A row of terms whose sum is one number. */
+static inline double hl__reduce_sum(const hl__reduce_row *row, hl__ternary *f) {
+    hl__doubles lower = {0}, upper = {0};
+    for (size_t j = 0; j < row->n; j += HL__LANES) {
+        size_t some = hl__min(HL__LANES, row->n - j);
+        hl__floats v = hl__reduce_terms(row, f, j, some);
+        for (size_t k = some; k < HL__LANES; k++) v[k] = 0;
+        lower += hl__lower_doubles(v);
+        upper += hl__upper_doubles(v);
+    }
+    return hl__sum_doubles(lower + upper);
+}
+
+/* Where nothing is summed: a row of terms is a row of y. */
+static inline void hl__reduce_put(const hl__reduce_row *row, hl__ternary *f, float factor, float *y_i) {
+    for (size_t j = 0; j < row->n; j += HL__LANES) {
+        size_t some = hl__min(HL__LANES, row->n - j);
+        hl__put_some(y_i + j, factor * hl__reduce_terms(row, f, j, some), some);
+    }
+}
+
+static inline void hl__reduce_tile(const hl__reduction *r, const hl_tile *tile, const hl_view *const of[3],
+                                   hl__ternary *f, float *temp) {
     hl_box made, box = hl__reduce_box(r, tile, &made);
     hl_view y = {.shape = r->kept};
     hl__dense_strides(&y);
-    size_t rank = r->full.rank, last = rank ? rank - 1 : 0, at[HL_MAX_RANK] = {0}, stride[4][HL_MAX_RANK];
-    const hl_view *const of[] = {d, a, b, &y};
-    for (size_t k = 0; k < 4; k++) hl__broadcast_strides(of[k], &r->full, stride[k]);
-    size_t n = rank ? box.end[last] - box.begin[last] : 1, step[4] = {0};
-    for (size_t k = 0; rank && k < 4; k++) step[k] = stride[k][last];
-    size_t before = hl__reduce_before(r, &made);
-    float *sums = temp + hl__reduce_at(r, tile, &made);
-    memset(sums, 0, hl__box_elements(&made, rank) * sizeof *sums);
+    size_t rank = r->full.rank, last = rank ? rank - 1 : 0, at[HL_MAX_RANK] = {0};
+    size_t stride[3][HL_MAX_RANK], y_stride[HL_MAX_RANK];
+    for (size_t k = 0; k < 3; k++) hl__broadcast_strides(of[k], &r->full, stride[k]);
+    hl__broadcast_strides(&y, &r->full, y_stride);
+    hl__reduce_row row = {.n = rank ? box.end[last] - box.begin[last] : 1};
+    for (size_t k = 0; rank && k < 3; k++) row.step[k] = stride[k][last];
+    size_t before = hl__reduce_before(r, &made), n_made = hl__box_elements(&made, rank);
+    bool summed = hl__box_elements(&box, rank) != n_made, along = rank && y_stride[last];
+    float *made_sums = temp + hl__reduce_at(r, tile, &made);
+    double *sums = tile->scratch;
+    for (size_t j = 0; summed && j < n_made; j++) sums[j] = 0;
     for (bool started = false; hl__next_row(&box, rank, at, &started);) {
-        const float *row[3];
-        for (size_t k = 0; k < 3; k++) row[k] = hl__f32(of[k]) + hl__dot(at, stride[k], rank);
-        float *y_i = sums + hl__dot(at, stride[3], rank) - before;
-        hl__floats sum = hl__splat(0);
-        for (size_t j = 0; j < n; j += HL__LANES) {
-            size_t some = hl__min(HL__LANES, n - j);
-            hl__floats v = f(hl__gather_some(row[0] + j * step[0], step[0], some),
-                             hl__gather_some(row[1] + j * step[1], step[1], some),
-                             hl__gather_some(row[2] + j * step[2], step[2], some));
-            if (step[3]) {
-                hl__put_some(y_i + j, hl__load_some(y_i + j, some, 0) + v, some);
-            } else {
-                for (size_t k = some; k < HL__LANES; k++) v[k] = 0;
-                sum += v;
+        size_t i = hl__dot(at, y_stride, rank) - before;
+        for (size_t k = 0; k < 3; k++) row.first[k] = hl__f32(of[k]) + hl__dot(at, stride[k], rank);
+        if (!summed) hl__reduce_put(&row, f, (float)r->factor, made_sums + i);
+        else if (!along) sums[i] += hl__reduce_sum(&row, f);
+        else
+            for (size_t j = 0; j < row.n; j += HL__LANES) {
+                size_t some = hl__min(HL__LANES, row.n - j);
+                hl__add_doubles(sums + i + j, hl__reduce_terms(&row, f, j, some), some);
             }
-        }
-        if (!step[3]) *y_i += hl__sum_lanes(sum);
     }
+    for (size_t j = 0; summed && j < n_made; j++) made_sums[j] = (float)(r->factor * sums[j]);
 }
 
 /* ---- second pass: operand 0 the temporary, operand 1 y ---- */
@@ -154,9 +193,13 @@ static inline void hl__combine_kernel(const hl_call *call, const hl_tile *tile) 
     size_t first = boxes[0].begin[1], n = boxes[0].end[1] - first;
     const float *temp = hl__f32(&call->operand[0]) + first;
     float *y = hl__f32(&call->operand[1]) + first;
-    memcpy(y, temp, n * sizeof *y);
-    for (size_t part = 1; part < parts; part++)
-        for (size_t j = 0; j < n; j++) y[j] += temp[part * n_y + j];
+    for (size_t j = 0; j < n; j += HL__LANES) {
+        size_t some = hl__min(HL__LANES, n - j);
+        double sums[HL__LANES] = {0};
+        for (size_t part = 0; part < parts; part++)
+            hl__add_doubles(sums, hl__gather_some(temp + part * n_y + j, 1, some), some);
+        for (size_t k = 0; k < some; k++) y[j + k] = (float)sums[k];
+    }
 }
 
 /* One part, or nothing summed at all: y is a view of what the first pass made, [1, elements] or y's own shape behind

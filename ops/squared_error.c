@@ -29,32 +29,35 @@ static hl_status infer(hl_inference *i) {
     return HL_OK;
 }
 
-/* ---- forward: a sum for each block, then the sum of those ---- */
+/* ---- forward: the share of each block in the mean, then the sum of those, both in double precision ---- */
 
-enum { FP, FT, FSUMS };
+enum { FP, FT, FSHARES };
 
 static void blocks_kernel(const hl_call *call, const hl_tile *tile) {
     const hl_view *p = &call->operand[FP], *t = &call->operand[FT];
     hl__cut cut = hl__cut_rows(&p->shape, 0);
     hl_box box = hl__cut_box(&cut, &p->shape, tile->index[0]);
     size_t rank = p->shape.rank, at[HL_MAX_RANK] = {0}, n = rank ? box.end[rank - 1] - box.begin[rank - 1] : 1;
-    hl__floats sum = hl__splat(0);
+    hl__doubles lower = {0}, upper = {0};
     for (bool started = false; hl__next_row(&box, rank, at, &started);) {
         const float *p_i = hl__f32(p) + hl__offset(p, at), *t_i = hl__f32(t) + hl__offset(t, at);
         for (size_t j = 0; j < n; j += HL__LANES) {
             size_t some = hl__min(HL__LANES, n - j);
             hl__floats d = hl__load_some(p_i + j, some, 0) - hl__load_some(t_i + j, some, 0);
-            sum = hl__fma(d, d, sum);
+            hl__doubles low = hl__lower_doubles(d), high = hl__upper_doubles(d);
+            lower += low * low;
+            upper += high * high;
         }
     }
-    hl__f32(&call->operand[FSUMS])[tile->index[0]] = hl__sum_lanes(sum);
+    double share = hl__sum_doubles(lower + upper) / (double)elements(p);
+    hl__f32(&call->operand[FSHARES])[tile->index[0]] = (float)share;
 }
 
 static void total_kernel(const hl_call *call, const hl_tile *tile) {
     (void)tile;
     double sum = 0;
     for (size_t i = 0; i < call->operand[0].shape.extent[0]; i++) sum += (double)hl__f32(&call->operand[0])[i];
-    *hl__f32(&call->operand[2]) = (float)(sum / (double)elements(&call->operand[1]));
+    *hl__f32(&call->operand[1]) = (float)sum;
 }
 
 /* ---- backward ---- */
@@ -89,21 +92,14 @@ static void blocks_grid(const hl_call *call, hl_grid *grid) {
 static void blocks_access(const hl_call *call, const hl_tile *tile, hl_box *boxes) {
     hl__cut cut = hl__cut_rows(&call->operand[FP].shape, 0);
     boxes[FP] = boxes[FT] = hl__cut_box(&cut, &call->operand[FP].shape, tile->index[0]);
-    boxes[FSUMS].begin[0] = tile->index[0];
-    boxes[FSUMS].end[0] = tile->index[0] + (size_t)1;
-}
-
-static void total_access(const hl_call *call, const hl_tile *tile, hl_box *boxes) {
-    (void)call;
-    (void)tile;
-    boxes[1] = hl__box_empty(); /* named for its number of elements */
-    if (call->operand[1].shape.rank == 0) boxes[1] = hl__box_whole(&call->operand[1]);
+    boxes[FSHARES].begin[0] = tile->index[0];
+    boxes[FSHARES].end[0] = tile->index[0] + (size_t)1;
 }
 
 /* ---- descriptor ---- */
 
 static const hl_pass blocks = {.name = "blocks", .grid = blocks_grid, .access = blocks_access, .kernel = blocks_kernel};
-static const hl_pass total = {.name = "total", .access = total_access, .kernel = total_kernel};
+static const hl_pass total = {.name = "total", .kernel = total_kernel};
 static const hl_pass dp = {
     .name = "dp", .grid = hl__elementwise_grid, .access = hl__elementwise_access, .kernel = dp_kernel};
 static const hl_pass dt = {
@@ -116,6 +112,6 @@ HL__DEFINE_OPERATOR(squared_error) = {
     .n_outputs = 1,
     .infer = infer,
     .forward = {{.pass = &blocks, .reads = {HL_IN(0), HL_IN(1)}, .writes = {HL_TEMP(0)}},
-                {.pass = &total, .reads = {HL_TEMP(0), HL_IN(0)}, .writes = {HL_OUT(0)}}},
+                {.pass = &total, .reads = {HL_TEMP(0)}, .writes = {HL_OUT(0)}}},
     .backward = {{.pass = &dp, .reads = {HL_DOUT(0), HL_IN(0), HL_IN(1)}, .writes = {HL_DIN(0)}},
                  {.pass = &dt, .reads = {HL_DOUT(0), HL_IN(0), HL_IN(1)}, .writes = {HL_DIN(1)}}}};

@@ -1,7 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * sum: y = sum of x over the given axes (all where none is given), in row-major order. dx = dy for every element. */
+ * sum: y = sum of x over the given axes (all where none is given). dx = dy for every element. */
 #include "ops/axes.h"
+
+/* ---- forward ---- */
+
+static void forward_kernel(const hl_call *call, const hl_tile *tile) { hl__axes_tile(call, tile, 1); }
 
 /* ---- backward ---- */
 
@@ -12,7 +16,8 @@ static void dx_kernel(const hl_call *call, const hl_tile *tile) { hl__spread_ker
 static const hl_pass forward = {.name = "forward",
                                 .grid = hl__axes_grid,
                                 .access = hl__axes_access,
-                                .kernel = hl__axes_kernel,
+                                .scratch = hl__axes_scratch,
+                                .kernel = forward_kernel,
                                 .layout = {HL_LAYOUT_ANY}};
 static const hl_pass dx = {.name = "dx",
                            .grid = hl__elementwise_grid,

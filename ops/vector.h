@@ -164,6 +164,51 @@ static inline float hl__max_lanes(hl__floats v) {
     return v[0] > v[1] ? v[0] : v[1];
 }
 
+/* ---- double precision, for sums of many terms ---- */
+
+typedef double hl__doubles __attribute__((vector_size(4 * HL__LANES))); /* half as many lanes */
+
+/* The lower and the upper half of the lanes. */
+static inline hl__doubles hl__lower_doubles(hl__floats v) {
+#if defined(__AVX512F__)
+    return (hl__doubles)_mm512_cvtps_pd(_mm512_castps512_ps256((__m512)v));
+#elif defined(__AVX2__)
+    return (hl__doubles)_mm256_cvtps_pd(_mm256_castps256_ps128((__m256)v));
+#else
+    return (hl__doubles){(double)v[0], (double)v[1]};
+#endif
+}
+
+static inline hl__doubles hl__upper_doubles(hl__floats v) {
+#if defined(__AVX512F__)
+    return (hl__doubles)_mm512_cvtps_pd(_mm256_castpd_ps(_mm512_extractf64x4_pd((__m512d)v, 1)));
+#elif defined(__AVX2__)
+    return (hl__doubles)_mm256_cvtps_pd(_mm256_extractf128_ps((__m256)v, 1));
+#else
+    return (hl__doubles){(double)v[2], (double)v[3]};
+#endif
+}
+
+/* Sum of the lanes, in their order. */
+static inline double hl__sum_doubles(hl__doubles v) {
+    double sum = 0;
+    for (size_t i = 0; i < HL__LANES / 2; i++) sum += v[i];
+    return sum;
+}
+
+/* sum += v for the first n lanes. */
+static inline void hl__add_doubles(double *sum, hl__floats v, size_t n) {
+    if (n < HL__LANES) {
+        for (size_t i = 0; i < n; i++) sum[i] += (double)v[i];
+        return;
+    }
+    hl__doubles half[2];
+    memcpy(half, sum, sizeof half);
+    half[0] += hl__lower_doubles(v);
+    half[1] += hl__upper_doubles(v);
+    memcpy(sum, half, sizeof half);
+}
+
 /* ---- functions ---- */
 
 /* x = n ln 2 + r with |r| <= ln 2 / 2; ln 2 in two parts, of which the first times n is exact. */

@@ -16,6 +16,9 @@ static const op_case any = {.op = HL__OP_add, .oracle = add, .value = {.relative
 START_TEST(EveryBroadcastAndLayout) { check_binary(&any); }
 END_TEST
 
+START_TEST(LongGradientSumsKeepTheirDigits) { check_binary_long(&any); }
+END_TEST
+
 START_TEST(InfinitiesAddUp) {
     const float values[] = {INFINITY, -INFINITY, NAN, 0, -0.0f, 0x1p-149f, 0x1p126f, -1, 1};
     check_binary_values(&any, values, sizeof values / sizeof *values);
@@ -26,5 +29,6 @@ START_TEST(IntegersAndMisfitsAreRefused) { check_binary_refused(HL__OP_add); }
 END_TEST
 
 int main(void) {
-    return run_tests("add", TESTS(EveryBroadcastAndLayout, InfinitiesAddUp, IntegersAndMisfitsAreRefused));
+    return run_tests("add", TESTS(EveryBroadcastAndLayout, LongGradientSumsKeepTheirDigits, InfinitiesAddUp,
+                                  IntegersAndMisfitsAreRefused));
 }

@@ -27,6 +27,12 @@ START_TEST(EveryBroadcastAndLayout) {
 }
 END_TEST
 
+START_TEST(LongGradientSumsKeepTheirDigits) {
+    op_case c = any();
+    check_binary_long(&c);
+}
+END_TEST
+
 /* A quotient rounded to 53 bits and then to 24 is the one rounded to 24 bits (53 >= 2 * 24 + 2) unless it is subnormal,
  * and of those here are only exact ones. */
 static double over_as_float(double a, double b) { return (float)(a / b); }
@@ -46,6 +52,6 @@ START_TEST(IntegersAndMisfitsAreRefused) { check_binary_refused(HL__OP_divide); 
 END_TEST
 
 int main(void) {
-    return run_tests("divide",
-                     TESTS(EveryBroadcastAndLayout, ZerosAndInfinitiesDivideAsNumbersDo, IntegersAndMisfitsAreRefused));
+    return run_tests("divide", TESTS(EveryBroadcastAndLayout, LongGradientSumsKeepTheirDigits,
+                                     ZerosAndInfinitiesDivideAsNumbersDo, IntegersAndMisfitsAreRefused));
 }

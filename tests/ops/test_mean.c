@@ -3,6 +3,7 @@
  * mean: over any axes, kept or dropped; every element counts for one in n. */
 #include <math.h>
 
+#include "headloom/options.h"
 #include "tests/support/elementwise_check.h"
 #include "tests/support/suite.h"
 
@@ -31,7 +32,24 @@ static const op_case any = {
 START_TEST(AnyAxesKeptOrDropped) { check_sum(&any); }
 END_TEST
 
+START_TEST(LongSumsKeepTheirDigits) { check_sum_long(&any); }
+END_TEST
+
+START_TEST(MeansOfHugeNumbersAreFinite) {
+    hl_axes_config all = {.axes = 0};
+    op_case c = any;
+    c.options = &all;
+    c.inputs[0] = (op_input){.shape = HL_SHAPE(9000), .low = 0x1.8p127, .high = 0x1.8p127};
+    c.value.relative += 1; /* a rounding of each part, and one of the whole */
+    c.forward_only = true;
+    op_check(&c);
+}
+END_TEST
+
 START_TEST(IntegersAndAxesThatAreNoneAreRefused) { check_sum_refused(HL__OP_mean); }
 END_TEST
 
-int main(void) { return run_tests("mean", TESTS(AnyAxesKeptOrDropped, IntegersAndAxesThatAreNoneAreRefused)); }
+int main(void) {
+    return run_tests("mean", TESTS(AnyAxesKeptOrDropped, LongSumsKeepTheirDigits, MeansOfHugeNumbersAreFinite,
+                                   IntegersAndAxesThatAreNoneAreRefused));
+}

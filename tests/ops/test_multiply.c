@@ -19,6 +19,9 @@ static const op_case any = {
 START_TEST(EveryBroadcastAndLayout) { check_binary(&any); }
 END_TEST
 
+START_TEST(LongGradientSumsKeepTheirDigits) { check_binary_long(&any); }
+END_TEST
+
 /* The product of two floats is exact in double, so this is the float nearest to it: no error is allowed. */
 static double times_as_float(double a, double b) { return (float)(a * b); }
 
@@ -37,6 +40,6 @@ START_TEST(IntegersAndMisfitsAreRefused) { check_binary_refused(HL__OP_multiply)
 END_TEST
 
 int main(void) {
-    return run_tests("multiply",
-                     TESTS(EveryBroadcastAndLayout, ProductsOverflowAndUnderflow, IntegersAndMisfitsAreRefused));
+    return run_tests("multiply", TESTS(EveryBroadcastAndLayout, LongGradientSumsKeepTheirDigits,
+                                       ProductsOverflowAndUnderflow, IntegersAndMisfitsAreRefused));
 }

@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
  * The mean of squared differences, and its gradient for either operand, at any shape. */
-#include <math.h>
-
-#include "tests/support/op_check.h"
+#include "tests/support/long_sums.h"
 #include "tests/support/suite.h"
 
 enum { P, T };
@@ -13,15 +11,13 @@ static void squared_error(const op_case *c, const double *const in[], double *co
     for (size_t i = 0; i < n; i++) out[0][0] += (in[P][i] - in[T][i]) * (in[P][i] - in[T][i]) / (double)n;
 }
 
-/* In units of FLT_EPSILON: the difference is rounded, which the square doubles; a block of at most 8192 positive
- * numbers is summed in four lanes or more, whose roundings, at random, stay below sqrt(n / 4) + 2 (six standard
- * deviations), the blocks in double. A gradient is a rounded difference times a factor of three roundings. */
+/* In units of FLT_EPSILON: the difference is rounded, which the square doubles, and so are the sum of each block and
+ * their sum, both made in double precision. A gradient is a rounded difference times a factor of three roundings. */
 static op_case case_of(hl_shape shape) {
-    double block = fmin(8192, (double)hl_shape_elements(&shape));
     return (op_case){.op = HL__OP_squared_error,
                      .inputs = {{.shape = shape}, {.shape = shape}},
                      .oracle = squared_error,
-                     .value = {.relative = 1 + sqrt(block / 4) + 2 + 1},
+                     .value = {.relative = 2.01},
                      .gradient = {.relative = 3},
                      .samples = 30};
 }
@@ -57,6 +53,24 @@ START_TEST(EqualOperandsHaveNoErrorAndNoGradient) {
 }
 END_TEST
 
+/* However many numbers there are, and however large, where the mean is no larger than they are. */
+START_TEST(LongSumsKeepTheirDigits) {
+    for (size_t i = 0; i < LONG_SUM_TERMS; i++) {
+        op_case c = case_of(HL_SHAPE(LONG_SUM));
+        c.inputs[P].low = long_sum_terms[i].low;
+        c.inputs[P].high = long_sum_terms[i].high;
+        c.inputs[T].low = c.inputs[T].high = 1;
+        c.unwatched = true;
+        c.samples = 2;
+        op_check(&c);
+    }
+    op_case large = case_of(HL_SHAPE(9000));
+    large.inputs[P].low = large.inputs[P].high = 0x1.8p63;
+    large.forward_only = true;
+    op_check(&large);
+}
+END_TEST
+
 START_TEST(StridedOperandsAreRead) {
     hl_layout layouts[] = {HL_LAYOUT_ROWS, HL_LAYOUT_ANY};
     for (size_t i = 0; i < 2; i++) {
@@ -85,5 +99,5 @@ END_TEST
 
 int main(void) {
     return run_tests("squared_error", TESTS(AnyShape, EightTilesAtLeast, EqualOperandsHaveNoErrorAndNoGradient,
-                                            StridedOperandsAreRead, WhatDoesNotFitIsRefused));
+                                            LongSumsKeepTheirDigits, StridedOperandsAreRead, WhatDoesNotFitIsRefused));
 }

@@ -18,6 +18,9 @@ static const op_case any = {.op = HL__OP_subtract, .oracle = subtract, .value = 
 START_TEST(EveryBroadcastAndLayout) { check_binary(&any); }
 END_TEST
 
+START_TEST(LongGradientSumsKeepTheirDigits) { check_binary_long(&any); }
+END_TEST
+
 START_TEST(InfinitiesAndEqualNumbers) {
     const float values[] = {INFINITY, -INFINITY, NAN, 0, 0x1p-149f, 0x1.000002p-126f, 0x1p-126f, 0x1p126f, 1};
     check_binary_values(&any, values, sizeof values / sizeof *values);
@@ -28,6 +31,6 @@ START_TEST(IntegersAndMisfitsAreRefused) { check_binary_refused(HL__OP_subtract)
 END_TEST
 
 int main(void) {
-    return run_tests("subtract",
-                     TESTS(EveryBroadcastAndLayout, InfinitiesAndEqualNumbers, IntegersAndMisfitsAreRefused));
+    return run_tests("subtract", TESTS(EveryBroadcastAndLayout, LongGradientSumsKeepTheirDigits,
+                                       InfinitiesAndEqualNumbers, IntegersAndMisfitsAreRefused));
 }

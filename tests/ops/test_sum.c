@@ -17,7 +17,12 @@ static const op_case any = {.op = HL__OP_sum, .oracle = sum, .magnitude = sizes}
 START_TEST(AnyAxesKeptOrDropped) { check_sum(&any); }
 END_TEST
 
+START_TEST(LongSumsKeepTheirDigits) { check_sum_long(&any); }
+END_TEST
+
 START_TEST(IntegersAndAxesThatAreNoneAreRefused) { check_sum_refused(HL__OP_sum); }
 END_TEST
 
-int main(void) { return run_tests("sum", TESTS(AnyAxesKeptOrDropped, IntegersAndAxesThatAreNoneAreRefused)); }
+int main(void) {
+    return run_tests("sum", TESTS(AnyAxesKeptOrDropped, LongSumsKeepTheirDigits, IntegersAndAxesThatAreNoneAreRefused));
+}

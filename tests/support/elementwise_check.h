@@ -28,8 +28,11 @@ void check_unary_refused(hl__op op, const void *options);
 void oracle_binary(const op_case *c, const double *const in[], double *const out[], double (*f)(double, double));
 
 /* Runs the case on shapes that broadcast in every way, as check_unary does. The gradient's bound is that of one term;
- * here comes the sum over broadcast axes on top: n - 1 additions lose at most half a unit of the sum of sizes each. */
+ * here comes the sum over broadcast axes on top: two roundings, however long it is. */
 void check_binary(const op_case *c);
+
+/* Gradients of operands that are broadcast to a million elements, within the same bound. */
+void check_binary_long(const op_case *c);
 
 /* Runs the forward step alone on all n * n pairs of these numbers. */
 void check_binary_values(const op_case *c, const float *values, size_t n);
@@ -46,8 +49,11 @@ void oracle_sum(const op_case *c, const double *const in[], double *const out[],
 size_t oracle_summed(const op_case *c);
 
 /* Runs the case with all, the first, the last, inner and single axes, kept and dropped. The value's bound is that of
- * what happens to the sum, whose n - 1 additions come on top here; whole numbers are added up without. */
+ * what happens to the sum, whose two roundings come on top here; whole numbers are added up without. */
 void check_sum(const op_case *c);
+
+/* Sums of up to a million elements, within the same bound. */
+void check_sum_long(const op_case *c);
 
 /* Integers, and axes that x does not have, are refused. */
 void check_sum_refused(hl__op op);

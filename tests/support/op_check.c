@@ -147,6 +147,8 @@ static void take_results(const case_run *r, double *out[]) {
 }
 
 static void prepare_case(case_run *r) {
+    bool preset = r->c->d_low == 0 && r->c->d_high == 0;
+    double low = preset ? -1 : r->c->d_low, high = preset ? 1 : r->c->d_high;
     r->random = r->c->seed;
     for (size_t i = 0; i < r->n_inputs; i++) make_input(r, i);
     r->n_visible = r->rule.n_outputs - r->op->n_saved;
@@ -155,7 +157,7 @@ static void prepare_case(case_run *r) {
         if (r->rule.output_dtype[i] != HL_F32 || r->c->absent_d_outputs >> i & 1) continue;
         size_t n = hl_shape_elements(&r->rule.output[i]);
         r->d_output[i] = take(n, sizeof(float));
-        for (size_t e = 0; e < n; e++) r->d_output[i][e] = (float)uniform(&r->random, -1, 1);
+        for (size_t e = 0; e < n; e++) r->d_output[i][e] = (float)uniform(&r->random, low, high);
     }
     make_shares(r);
     take_results(r, r->out);
@@ -185,7 +187,7 @@ static op_engine start(const case_run *r, bool watch) {
                    .node_id = r->c->node_id,
                    .n_inputs = r->n_inputs,
                    .n_outputs = r->rule.n_outputs,
-                   .watch = watch,
+                   .watch = watch && !r->c->unwatched,
                    .min_tiles = r->c->min_tiles,
                    .few_tiles = r->c->few_tiles,
                    .words = r->words,
@@ -363,7 +365,7 @@ static bool compare_gradient(case_run *r, size_t input, const op_value *value, c
 static bool run_both(case_run *r, op_engine *e, uint32_t wanted, bool shares, bool watch) {
     *e = start(r, false);
     if (!op_run_forward(e)) return engine_failed(r);
-    e->watch = watch;
+    e->watch = watch && !r->c->unwatched;
     for (size_t i = 0; i < r->n_visible; i++) {
         if (!r->d_output[i]) continue;
         e->d_output[i] = op_take(e, HL_F32, &r->rule.output[i], r->c->d_output_layout);

@@ -60,9 +60,11 @@ struct op_case {
     uint32_t no_gradient;      /* bit i: no gradient is expected of float input i (indices never have one) */
     uint32_t absent_d_outputs; /* bit i: the loss does not depend on output i */
     hl_layout d_output_layout; /* how the gradients of the outputs lie in memory */
+    double d_low, d_high;      /* range of the gradients of the outputs; both 0: -1 to 1 */
     size_t samples;            /* elements of each input whose gradient is checked; 0: 200 */
-    size_t min_tiles;          /* that every call must have where the shape allows so many, */
-    const char *few_tiles[4];  /* but for these passes */
+    bool unwatched;   /* too large for access and order, which run each tile once more on a copy of everything */
+    size_t min_tiles; /* that every call must have where the shape allows so many, */
+    const char *few_tiles[4]; /* but for these passes */
 };
 
 /* Fails the running test unless everything above holds. */
