@@ -2,7 +2,7 @@
  *
  * embedding: a row of the table for each index.
  *
- *   y[..., :] = table[index[...], :]        dtable[v, :] = sum of dy[i, :] over the i with index[i] = v, in order of i
+ *   y[..., :] = table[index[...], :]        dtable[v, :] = sum of dy[i, :] over the i with index[i] = v
  *   table [V, D], index [...] in 0 .. V - 1, y [..., D]
  *
  * What else reads the table, the logits where it is tied, hands its share of the gradient in, which the sums begin
@@ -10,7 +10,7 @@
 #include <string.h>
 
 #include "ops/op.h"
-#include "ops/vector.h"
+#include "ops/scatter.h"
 
 #define MOST_TILES 64 /* of the gradient: each scans all indices */
 
@@ -55,21 +55,24 @@ enum { BINDEX, BDY, BSHARE, BDTABLE };
 
 static size_t rows_of_tile(const hl_shape *table) { return hl__max(hl__ceil_div(table->extent[0], MOST_TILES), 1); }
 
+static hl__scatter scatter_of(const hl_call *call, size_t tile) {
+    const hl_view *table = &call->operand[BDTABLE], *index = &call->operand[BINDEX];
+    size_t rows = rows_of_tile(&table->shape), begin = tile * rows;
+    return (hl__scatter){.index = hl__i32(index),
+                         .n = hl_shape_elements(&index->shape),
+                         .begin = begin,
+                         .end = hl__min(begin + rows, table->shape.extent[0]),
+                         .columns = table->shape.extent[1]};
+}
+
 static void dtable_kernel(const hl_call *call, const hl_tile *tile) {
-    const hl_view *table = &call->operand[BDTABLE], *index = &call->operand[BINDEX], *share = &call->operand[BSHARE];
-    size_t V = table->shape.extent[0], D = table->shape.extent[1], rows = rows_of_tile(&table->shape), n = 1;
-    size_t begin = tile->index[0] * rows, end = hl__min(begin + rows, V);
-    for (size_t i = 0; i < index->shape.rank; i++) n *= index->shape.extent[i];
-    size_t bytes = (end - begin) * D * sizeof(float);
-    if (!hl_view_present(share)) memset(hl__f32(table) + begin * D, 0, bytes);
-    else if (share->data != table->data) memcpy(hl__f32(table) + begin * D, hl__f32(share) + begin * D, bytes);
-    for (size_t i = 0; i < n; i++) {
-        size_t v = (size_t)hl__i32(index)[i];
-        if (v < begin || v >= end) continue;
-        float *row = hl__f32(table) + v * D;
-        const float *dy_i = hl__f32(&call->operand[BDY]) + i * D;
-        for (size_t j = 0; j < D; j++) row[j] += dy_i[j];
-    }
+    const hl_view *table = &call->operand[BDTABLE], *share = &call->operand[BSHARE];
+    hl__scatter scatter = scatter_of(call, tile->index[0]);
+    size_t before = scatter.begin * scatter.columns, n = (scatter.end - scatter.begin) * scatter.columns;
+    float *rows = hl__f32(table) + before;
+    if (!hl_view_present(share)) memset(rows, 0, n * sizeof *rows);
+    else if (share->data != table->data) memcpy(rows, hl__f32(share) + before, n * sizeof *rows);
+    hl__scatter_add(&scatter, tile->scratch, hl__f32(&call->operand[BDY]), rows);
 }
 
 /* ---- tiling and access ---- */
@@ -90,6 +93,11 @@ static void dtable_grid(const hl_call *call, hl_grid *grid) {
     grid->extent[0] = hl__ceil_div(table->extent[0], rows_of_tile(table));
 }
 
+static size_t dtable_scratch(const hl_call *call) {
+    return hl__scatter_scratch(hl_shape_elements(&call->operand[BINDEX].shape),
+                               rows_of_tile(&call->operand[BDTABLE].shape));
+}
+
 static void dtable_access(const hl_call *call, const hl_tile *tile, hl_box *boxes) {
     const hl_shape *table = &call->operand[BDTABLE].shape;
     boxes[BDTABLE].begin[0] = tile->index[0] * rows_of_tile(table);
@@ -104,8 +112,12 @@ static const hl_pass forward = {.name = "forward",
                                 .access = forward_access,
                                 .kernel = forward_kernel,
                                 .layout = {HL_LAYOUT_DENSE, HL_LAYOUT_ANY}};
-static const hl_pass dtable = {
-    .name = "dtable", .grid = dtable_grid, .access = dtable_access, .kernel = dtable_kernel, .background = true};
+static const hl_pass dtable = {.name = "dtable",
+                               .grid = dtable_grid,
+                               .access = dtable_access,
+                               .scratch = dtable_scratch,
+                               .kernel = dtable_kernel,
+                               .background = true};
 
 HL__DEFINE_OPERATOR(embedding) = {
     .name = "embedding",

@@ -2,11 +2,12 @@
  *
  * gather: entries of x along an axis, as numpy.take does.
  *
- *   y[a, i, b] = x[a, index[i], b]        dx[a, v, b] = sum of dy[a, i, b] over the i with index[i] = v, in order of i
+ *   y[a, i, b] = x[a, index[i], b]        dx[a, v, b] = sum of dy[a, i, b] over the i with index[i] = v
  *   x [A, V, B] (A and B stand for any axes before and behind the axis), index [...] in 0 .. V - 1, y [A, ..., B] */
 #include <string.h>
 
 #include "ops/op.h"
+#include "ops/scatter.h"
 
 /* x seen as [A, V, B] and the index as [N]. */
 typedef struct extents {
@@ -85,15 +86,14 @@ static void dx_kernel(const hl_call *call, const hl_tile *tile) {
     const hl_view *index = &call->operand[BINDEX], *dx = &call->operand[BDX];
     extents e = extents_of(call, &dx->shape, &index->shape);
     size_t a = tile->index[0], begin = tile->index[1] * entries_of_tile(&e);
-    size_t end = hl__min(begin + entries_of_tile(&e), e.V);
-    float *dx_a = hl__f32(dx) + a * e.V * e.B;
-    const float *dy_a = hl__f32(&call->operand[BDY]) + a * e.N * e.B;
-    memset(dx_a + begin * e.B, 0, (end - begin) * e.B * sizeof(float));
-    for (size_t i = 0; i < e.N; i++) {
-        size_t v = (size_t)hl__i32(index)[i];
-        if (v < begin || v >= end) continue;
-        for (size_t j = 0; j < e.B; j++) dx_a[v * e.B + j] += dy_a[i * e.B + j];
-    }
+    hl__scatter scatter = {.index = hl__i32(index),
+                           .n = e.N,
+                           .begin = begin,
+                           .end = hl__min(begin + entries_of_tile(&e), e.V),
+                           .columns = e.B};
+    float *entries = hl__f32(dx) + (a * e.V + begin) * e.B;
+    memset(entries, 0, (scatter.end - begin) * e.B * sizeof *entries);
+    hl__scatter_add(&scatter, tile->scratch, hl__f32(&call->operand[BDY]) + a * e.N * e.B, entries);
 }
 
 /* ---- tiling and access ---- */
@@ -125,6 +125,11 @@ static void dx_grid(const hl_call *call, hl_grid *grid) {
     grid->extent[1] = hl__ceil_div(e.V, entries_of_tile(&e));
 }
 
+static size_t dx_scratch(const hl_call *call) {
+    extents e = extents_of(call, &call->operand[BDX].shape, &call->operand[BINDEX].shape);
+    return hl__scatter_scratch(e.N, entries_of_tile(&e));
+}
+
 static void dx_access(const hl_call *call, const hl_tile *tile, hl_box *boxes) {
     const hl_shape *dx = &call->operand[BDX].shape;
     extents e = extents_of(call, dx, &call->operand[BINDEX].shape);
@@ -141,7 +146,8 @@ static void dx_access(const hl_call *call, const hl_tile *tile, hl_box *boxes) {
 
 static const hl_pass forward = {
     .name = "forward", .grid = forward_grid, .access = forward_access, .kernel = forward_kernel};
-static const hl_pass dx = {.name = "dx", .grid = dx_grid, .access = dx_access, .kernel = dx_kernel, .background = true};
+static const hl_pass dx = {
+    .name = "dx", .grid = dx_grid, .access = dx_access, .scratch = dx_scratch, .kernel = dx_kernel, .background = true};
 
 HL__DEFINE_OPERATOR(gather) = {.name = "gather",
                                .min_inputs = 2,

@@ -3,7 +3,7 @@
  * Embedding: rows of the table, bit by bit, and gradients of rows that are looked up any number of times. */
 #include <stdint.h>
 
-#include "tests/support/op_check.h"
+#include "tests/support/long_sums.h"
 #include "tests/support/suite.h"
 
 enum { TABLE, INDEX };
@@ -14,13 +14,13 @@ static void embedding(const op_case *c, const double *const in[], double *const 
         for (size_t d = 0; d < D; d++) out[0][i * D + d] = in[TABLE][(size_t)in[INDEX][i] * D + d];
 }
 
-/* Values are copied: no error at all. A gradient is a sum of as many numbers as there are indices, at most: half a unit
- * of FLT_EPSILON for each (Higham 2002, section 3.1); where a row is not looked up it is exactly 0. */
+/* Values are copied: no error at all. A gradient of up to 4096 numbers is their sum in double precision, rounded once,
+ * by half a unit of FLT_EPSILON at most; where a row is not looked up it is exactly 0. */
 static op_case case_of(size_t V, size_t D, hl_shape index) {
     return (op_case){.op = HL__OP_embedding,
                      .inputs = {{.shape = HL_SHAPE(V, D)}, {.shape = index, .dtype = HL_I32}},
                      .oracle = embedding,
-                     .gradient = {.relative = 1.01 * (double)hl_shape_elements(&index) / 2},
+                     .gradient = {.relative = 0.51},
                      .samples = 60};
 }
 
@@ -46,6 +46,25 @@ START_TEST(RepeatedIndicesAddUp) {
     op_case c = case_of(19, 6, HL_SHAPE(4, 15));
     c.inputs[INDEX].values = index;
     c.samples = 19 * 6; /* all: the rows that nobody looks up, too */
+    op_check(&c);
+}
+END_TEST
+
+/* Chunks of 4096 indices: one less, and one more; and a row that stands between many others. */
+START_TEST(GradientsOfFrequentRowsKeepTheirDigits) {
+    size_t lengths[] = {4095, 4096, 4097, 70000, LONG_SUM};
+    for (size_t i = 0; i < LONG_SUM_TERMS * sizeof lengths / sizeof *lengths; i++) {
+        op_case c = case_of(1 + i % 3, 1, HL_SHAPE(lengths[i / LONG_SUM_TERMS]));
+        long_sum_check(&c, lengths[i / LONG_SUM_TERMS], i % LONG_SUM_TERMS);
+    }
+}
+END_TEST
+
+START_TEST(RowsOfSeveralChunksAreAddedUp) {
+    op_case c = case_of(3, 70, HL_SHAPE(2, 4100));
+    c.gradient.relative = 0.51 * 4; /* three chunks, and two additions to earlier ones */
+    c.unwatched = true;
+    c.samples = 8;
     op_check(&c);
 }
 END_TEST
@@ -96,6 +115,8 @@ START_TEST(IndicesAreKeptWithinTheTable) {
 END_TEST
 
 int main(void) {
-    return run_tests("embedding", TESTS(AnyTableAndAnyIndex, RepeatedIndicesAddUp, EightTilesAtLeast,
-                                        StridedOperandsAreRead, WhatDoesNotFitIsRefused, IndicesAreKeptWithinTheTable));
+    return run_tests("embedding",
+                     TESTS(AnyTableAndAnyIndex, RepeatedIndicesAddUp, GradientsOfFrequentRowsKeepTheirDigits,
+                           RowsOfSeveralChunksAreAddedUp, EightTilesAtLeast, StridedOperandsAreRead,
+                           WhatDoesNotFitIsRefused, IndicesAreKeptWithinTheTable));
 }
