@@ -159,7 +159,7 @@ static hl_status dw_prepare(const hl_call *call, void *plan) {
 static void dw_kernel(const hl_call *call, const hl_tile *tile) {
     hl__gradient_tile at = hl__gradient_at(call->plan, tile);
     bool turned = config_of(call)->transposed;
-    hl__gradient_run(call->plan, &at, hl__f32(&call->operand[turned ? WDZ : WX]),
+    hl__gradient_run(call->plan, &at, tile->scratch, hl__f32(&call->operand[turned ? WDZ : WX]),
                      hl__f32(&call->operand[turned ? WX : WDZ]), hl__f32(&call->operand[WDW]),
                      hl__f32(&call->operand[WDBIAS]));
 }
@@ -212,8 +212,8 @@ static void dw_access(const hl_call *call, const hl_tile *tile, hl_box *boxes) {
     bool has_dw = hl_view_present(&call->operand[WDW]);
     bool has_db = at.with_db && hl_view_present(&call->operand[WDBIAS]), turned = config_of(call)->transposed;
     hl__column_range of_x = turned ? at.columns : at.rows, of_z = turned ? at.rows : at.columns;
-    hl__box_tokens(&call->operand[WX], config_of(call)->heads, &at.tokens, of_x, &boxes[WX]);
-    hl__box_tokens(&call->operand[WDZ], false, &at.tokens, of_z, &boxes[WDZ]);
+    hl__gradient_box(call->plan, &at, &call->operand[WX], config_of(call)->heads, of_x, &boxes[WX]);
+    hl__gradient_box(call->plan, &at, &call->operand[WDZ], false, of_z, &boxes[WDZ]);
     if (!has_dw) boxes[WX] = hl__box_empty();
     if (!has_dw && !has_db) boxes[WDZ] = hl__box_empty();
     boxes[WDW] = (hl_box){.begin = {at.rows.begin, at.columns.begin}, .end = {at.rows.end, at.columns.end}};
@@ -248,6 +248,7 @@ static const hl_pass dw = {.name = "dw",
                            .grid = hl__gradient_grid,
                            .access = dw_access,
                            .cost = hl__gradient_cost,
+                           .scratch = hl__gradient_scratch,
                            .plan_bytes = sizeof(hl__gradient_plan),
                            .prepare = dw_prepare,
                            .kernel = dw_kernel,

@@ -132,7 +132,8 @@ static void dw_kernel(const hl_call *call, const hl_tile *tile) {
     const hl_view *dy = &call->operand[WDY];
     hl__gradient_tile at = hl__gradient_at(call->plan, tile);
     float *dw = hl__f32(&call->operand[WDW]), *dbias = hl__f32(&call->operand[WDBIAS]);
-    if (hl_view_present(dy)) hl__gradient_run(call->plan, &at, hl__f32(&call->operand[WX]), hl__f32(dy), dw, dbias);
+    if (hl_view_present(dy))
+        hl__gradient_run(call->plan, &at, tile->scratch, hl__f32(&call->operand[WX]), hl__f32(dy), dw, dbias);
     else hl__gradient_zero(call->plan, &at, dw, dbias);
 }
 
@@ -184,9 +185,9 @@ static void dw_access(const hl_call *call, const hl_tile *tile, hl_box *boxes) {
     size_t D = plan->y.width;
     bool has_dw = hl_view_present(&call->operand[WDW]);
     bool has_db = at.with_db && hl_view_present(&call->operand[WDBIAS]);
-    hl__box_tokens(&call->operand[WX], false, &at.tokens, at.rows, &boxes[WX]);
+    hl__gradient_box(plan, &at, &call->operand[WX], false, at.rows, &boxes[WX]);
     if (hl_view_present(&call->operand[WDY]))
-        hl__box_tokens(&call->operand[WDY], true, &at.tokens, at.columns, &boxes[WDY]);
+        hl__gradient_box(plan, &at, &call->operand[WDY], true, at.columns, &boxes[WDY]);
     if (!has_dw) boxes[WX] = hl__box_empty();
     if (!has_dw && !has_db) boxes[WDY] = hl__box_empty();
     boxes[WDW].begin[0] = at.rows.begin;
@@ -214,10 +215,11 @@ static const hl_pass dx = {.name = "dx",
                            .plan_bytes = sizeof(hl__product_plan),
                            .prepare = dx_prepare,
                            .kernel = dx_kernel};
-#define DW(label)                                                                                                \
-    {                                                                                                            \
-        .name = label, .grid = hl__gradient_grid, .access = dw_access, .cost = hl__gradient_cost,                \
-        .plan_bytes = sizeof(hl__gradient_plan), .prepare = dw_prepare, .kernel = dw_kernel, .background = true, \
+#define DW(label)                                                                                        \
+    {                                                                                                    \
+        .name = label, .grid = hl__gradient_grid, .access = dw_access, .cost = hl__gradient_cost,        \
+        .scratch = hl__gradient_scratch, .plan_bytes = sizeof(hl__gradient_plan), .prepare = dw_prepare, \
+        .kernel = dw_kernel, .background = true,                                                         \
     }
 static const hl_pass dw[MOST] = {DW("dw"), DW("dw1"), DW("dw2")}; /* alike but for their names */
 

@@ -5,7 +5,7 @@
 #include <math.h>
 
 #include "headloom/options.h"
-#include "tests/support/op_check.h"
+#include "tests/support/long_sums.h"
 #include "tests/support/suite.h"
 
 enum { X, W, BIAS, RESIDUAL };
@@ -92,7 +92,8 @@ static op_case case_of(hl_shape x, size_t N, double reach, const hl_dense_config
         .samples = 30};
 }
 
-static const hl_dense_config plain = {.activation = HL_ACTIVATION_NONE}, headed = {.heads = true};
+static const hl_dense_config plain = {.activation = HL_ACTIVATION_NONE}, headed = {.heads = true},
+                             turned = {.transposed = true};
 
 START_TEST(AnyRankAndExtents) {
     struct {
@@ -293,6 +294,53 @@ START_TEST(StridedOperandsAreRead) {
 }
 END_TEST
 
+static void check_long(hl_shape x, size_t N, const hl_dense_config *config) {
+    size_t tokens = hl_shape_elements(&x) / (config->heads ? x.extent[1] * x.extent[3] : x.extent[x.rank - 1]);
+    for (size_t i = 0; i < LONG_SUM_TERMS; i++) {
+        op_case c = case_of(x, N, 1, config);
+        if (long_sum_terms[i].low >= 0) c.inputs[X].low = c.inputs[X].high = 1;
+        long_sum_check(&c, tokens, i);
+    }
+}
+
+/* Blocks of 512 tokens: one less, and one more, than make a block and than make 64 blocks, from which on a tile takes
+ * several. */
+START_TEST(GradientsOfManyTokensKeepTheirDigits) {
+    size_t tokens[] = {511, 512, 513, 1025, 64 * 512 - 1, 64 * 512, 64 * 512 + 1, LONG_SUM};
+    for (size_t i = 0; i < 2 * sizeof tokens / sizeof *tokens; i++)
+        check_long(HL_SHAPE(tokens[i / 2], 1), 1, i % 2 ? &turned : &plain);
+}
+END_TEST
+
+/* Blocks that are filled by sequences, by parts of them, or by little: sequences behind a fourth axis are apart. */
+START_TEST(GradientsOfManySequencesKeepTheirDigits) {
+    check_long(HL_SHAPE(30000, 4, 1), 1, &plain);
+    check_long(HL_SHAPE(400, 300, 1), 1, &plain);
+    check_long(HL_SHAPE(40000, 1, 3, 1), 1, &plain);
+    check_long(HL_SHAPE(30000, 1, 4, 1), 1, &headed);
+    check_long(HL_SHAPE(120, 1, 1000, 1), 1, &headed);
+}
+END_TEST
+
+/* More than 64 blocks of few tokens: each tile takes several. */
+START_TEST(TilesOfSeveralBlocksTouchWhatTheyDeclare) {
+    struct {
+        hl_shape x;
+        const hl_dense_config *config;
+    } cases[] = {{HL_SHAPE(67, 1, 2, 35), &plain},
+                 {HL_SHAPE(5, 13, 1, 3, 70), &turned},
+                 {HL_SHAPE(3, 2, 5, 3, 1, 33), &plain},
+                 {HL_SHAPE(66, 257, 2), &turned},
+                 {HL_SHAPE(66, 2, 257, 1), &headed}};
+    for (size_t i = 0; i < 2 * sizeof cases / sizeof *cases; i++) {
+        op_case c = case_of(cases[i / 2].x, 5, 1, cases[i / 2].config);
+        c.inputs[BIAS].absent = i % 2;
+        c.samples = 12;
+        op_check(&c);
+    }
+}
+END_TEST
+
 START_TEST(WhatDoesNotFitIsRefused) {
     struct {
         const hl_dense_config *config;
@@ -337,5 +385,7 @@ int main(void) {
     return run_tests("dense", TESTS(ScalesOfSums, WeightsWhoseRowsMeetInCache, TransposedMatrices, AnyRankAndExtents,
                                     HeadsAreConcatenatedWithoutACopy, ResidualsAreAdded, ActivationsAndTheirGradients,
                                     ActivationsOfLargeNumbers, BlocksOfEverySize, LargerShapesMakeEightTiles,
-                                    ManyTokensAreAddedInOrder, StridedOperandsAreRead, WhatDoesNotFitIsRefused));
+                                    ManyTokensAreAddedInOrder, GradientsOfManyTokensKeepTheirDigits,
+                                    GradientsOfManySequencesKeepTheirDigits, TilesOfSeveralBlocksTouchWhatTheyDeclare,
+                                    StridedOperandsAreRead, WhatDoesNotFitIsRefused));
 }

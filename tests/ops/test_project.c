@@ -4,7 +4,7 @@
  * set of matrices or several. */
 #include <math.h>
 
-#include "tests/support/op_check.h"
+#include "tests/support/long_sums.h"
 #include "tests/support/suite.h"
 
 enum { X, W, BIAS, SETS = 3 }; /* set p: W + 2 p, BIAS + 2 p */
@@ -150,6 +150,26 @@ START_TEST(SetsThatDoNotMatchAreRefused) {
 }
 END_TEST
 
+/* Sequences of any length: they fill blocks of 512 tokens, or are cut into them. */
+START_TEST(GradientsOfManyTokensKeepTheirDigits) {
+    size_t lengths[] = {1, 300, 513, 64 * 512 + 1, LONG_SUM};
+    for (size_t i = 0; i < LONG_SUM_TERMS * sizeof lengths / sizeof *lengths; i++) {
+        size_t T = lengths[i / LONG_SUM_TERMS], B = T < 100000 ? 100000 / T : 1, which = i % LONG_SUM_TERMS;
+        op_case c = case_of(B, T, 1, 1, 1);
+        if (long_sum_terms[which].low >= 0) c.inputs[X].low = c.inputs[X].high = 1;
+        long_sum_check(&c, B * T, which);
+    }
+}
+END_TEST
+
+/* More than 64 blocks: each tile takes several. */
+START_TEST(TilesOfSeveralBlocksTouchWhatTheyDeclare) {
+    op_case c = sets_of(2, 66, 257, 1, 2, 1);
+    c.samples = 12;
+    op_check(&c);
+}
+END_TEST
+
 START_TEST(WhatDoesNotFitIsRefused) {
     struct {
         size_t input;
@@ -173,6 +193,7 @@ END_TEST
 int main(void) {
     return run_tests("project",
                      TESTS(AnyExtents, BlocksOfEverySize, LargerShapesMakeEightTiles, ManyTokensAreAddedInOrder,
+                           GradientsOfManyTokensKeepTheirDigits, TilesOfSeveralBlocksTouchWhatTheyDeclare,
                            StridedOperandsAreRead, SeveralSetsProjectOneInput, SomeResultsMayHaveNoGradient,
                            SetsThatDoNotMatchAreRefused, WhatDoesNotFitIsRefused));
 }
