@@ -157,7 +157,7 @@ static const char *reason(const hl_runtime *runtime) {
 static void add_workers_and_binding(hl__text *text, const hl_runtime *runtime) {
     hl__text_add(text, "workers: %zu, %s", runtime->room_workers, reason(runtime));
     if (runtime->n_workers < runtime->room_workers)
-        hl__text_add(text, ", but the OpenMP runtime gave no more than %zu", runtime->n_workers);
+        hl__text_add(text, ", but no more than %zu threads were to be had", runtime->n_workers);
     hl__text_add(text, "\nbinding: %s\n",
                  runtime->topology->binds ? "by this runtime, each worker to its place"
                                           : "by the OpenMP runtime, as its variables say");

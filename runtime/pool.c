@@ -83,7 +83,9 @@ static void join_team(void *argument) {
 
 static void *host_team(void *argument) {
     hl_runtime *runtime = argument;
-    hl__team_run(runtime->n_workers, join_team, runtime);
+    hl_status status = hl__team_run(runtime->n_workers, join_team, runtime);
+    if (status != HL_OK)
+        runtime->team_status = hl__error_set(&runtime->error, status, "no memory to start a team of threads");
     if (runtime->team_status != HL_OK) set_team_state(runtime, TEAM_FAILED);
     return NULL;
 }
@@ -95,7 +97,9 @@ static hl_status start_team(hl_runtime *runtime) {
     pthread_sigmask(SIG_SETMASK, &all, &before);
     int failure = pthread_create(&runtime->host, NULL, host_team, runtime);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
-    if (failure) return HL_SYSTEM;
+    if (failure)
+        return hl__error_set(&runtime->error, HL_SYSTEM,
+                             "the system refuses a thread (error %d: limits of processes or of memory)", failure);
     if (wait_for_team(runtime) == TEAM_READY) return HL_OK;
     pthread_join(runtime->host, NULL);
     return runtime->team_status;
@@ -149,53 +153,80 @@ static void release(hl_runtime *runtime) {
 }
 
 static hl_status make_workers(hl_runtime *runtime) {
-    runtime->workers = hl__allocate(runtime->n_workers, sizeof *runtime->workers);
-    if (!runtime->workers) return HL_OUT_OF_MEMORY;
-    for (size_t w = 0; w < runtime->n_workers; w++) {
+    size_t n = runtime->n_workers;
+    runtime->workers = hl__allocate(n, sizeof *runtime->workers);
+    if (!runtime->workers) return hl__error_set(&runtime->error, HL_OUT_OF_MEMORY, "no memory for %zu workers", n);
+    for (size_t w = 0; w < n; w++) {
         hl__worker *worker = &runtime->workers[w];
         worker->runtime = runtime;
         worker->number = (uint32_t)w;
         if (runtime->trace_room == 0) continue;
         worker->events.event = hl__allocate(runtime->trace_room, sizeof(hl__event));
-        if (!worker->events.event) return HL_OUT_OF_MEMORY;
+        if (!worker->events.event)
+            return hl__error_set(&runtime->error, HL_OUT_OF_MEMORY,
+                                 "no memory for the traces of %zu workers, %zu events each", n, runtime->trace_room);
         worker->events.room = runtime->trace_room;
     }
     return HL_OK;
 }
 
+static hl_status check_options(const hl_runtime_options *options, hl_runtime **runtime) {
+    if (!runtime) return hl__error_set_unmade(HL_INVALID_ARGUMENT, "hl_runtime_create: runtime is NULL");
+    if (options->workers > HL__MAX_TEAM)
+        return hl__error_set_unmade(HL_INVALID_ARGUMENT, "hl_runtime_create: %zu workers, of at most %d",
+                                    options->workers, HL__MAX_TEAM);
+    if (hl__policy_find(options->policy)) return HL_OK;
+    return hl__error_set_unmade(HL_INVALID_ARGUMENT, "hl_runtime_create: %d is no policy", (int)options->policy);
+}
+
+/* What the machine and its user ask for: topology, findings, and how many workers. */
+static hl_status look_about(hl_runtime *runtime, const hl__system *system, size_t workers) {
+    hl_status status = hl__topology_create(system, &runtime->topology);
+    if (status == HL_SYSTEM) return hl__error_set(&runtime->error, status, "hwloc cannot read this machine's topology");
+    if (status != HL_OK) return status;
+    status = hl__findings_keep(&runtime->findings, system, workers);
+    runtime->n_workers = workers;
+    if (status == HL_OK && workers == 0) status = hl__topology_workers(runtime->topology, &runtime->n_workers);
+    if (runtime->n_workers > HL__MAX_TEAM) runtime->n_workers = HL__MAX_TEAM;
+    runtime->room_workers = runtime->n_workers;
+    if (status != HL_INVALID_ARGUMENT) return status;
+    return hl__error_set(&runtime->error, status,
+                         "OMP_NUM_THREADS is '%s': no whole number from 1 to %d, nor a list that begins with one",
+                         runtime->findings.variable[HL__VARIABLE_OMP_NUM_THREADS], HL__MAX_TEAM);
+}
+
+static hl_status make_state(hl_runtime *runtime) {
+    size_t bytes = runtime->policy->state_bytes;
+    if (bytes > 0) runtime->policy_state = hl__allocate(1, bytes);
+    return bytes == 0 || runtime->policy_state ? HL_OK : HL_OUT_OF_MEMORY;
+}
+
 hl_status hl__runtime_create_on(const hl__system *system, const hl_runtime_options *options, hl_runtime **runtime) {
     static const hl_runtime_options defaults = {0};
     if (!options) options = &defaults;
-    if (!runtime || options->workers > HL__MAX_TEAM) return HL_INVALID_ARGUMENT;
-    const hl__policy *policy = hl__policy_find(options->policy);
-    if (!policy) return HL_INVALID_ARGUMENT;
+    hl_status status = check_options(options, runtime);
+    if (status != HL_OK) return status;
     hl_runtime *made = hl__allocate(1, sizeof *made);
-    if (!made) return HL_OUT_OF_MEMORY;
+    if (!made) return hl__error_set_unmade(HL_OUT_OF_MEMORY, "hl_runtime_create: no memory");
     pthread_mutex_init(&made->run_mutex, NULL);
     pthread_mutex_init(&made->error.mutex, NULL);
     made->owner = getpid();
-    made->policy = policy;
+    made->policy = hl__policy_find(options->policy);
     made->steal_seed = options->steal_seed;
     made->trace_room = options->trace_events;
     hl__clock_start(&made->trace.clock, system);
-    hl_status status = hl__topology_create(system, &made->topology);
-    if (status == HL_OK) status = hl__findings_keep(&made->findings, system, options->workers);
-    made->n_workers = options->workers;
-    if (status == HL_OK && made->n_workers == 0) status = hl__topology_workers(made->topology, &made->n_workers);
-    if (made->n_workers > HL__MAX_TEAM) made->n_workers = HL__MAX_TEAM;
-    made->room_workers = made->n_workers;
+    status = look_about(made, system, options->workers);
     if (status == HL_OK) status = make_workers(made);
-    if (status == HL_OK && policy->state_bytes > 0) {
-        made->policy_state = hl__allocate(1, policy->state_bytes);
-        if (!made->policy_state) status = HL_OUT_OF_MEMORY;
-    }
+    if (status == HL_OK) status = make_state(made);
     if (status == HL_OK) status = start_team(made);
-    if (status != HL_OK) {
-        release(made);
-        return status;
+    if (status == HL_OK) {
+        *runtime = made;
+        return HL_OK;
     }
-    *runtime = made;
-    return HL_OK;
+    const char *words = hl__error_words(&made->error); /* all but the many small allocations leave some */
+    hl__error_set_unmade(status, "hl_runtime_create: %s", *words ? words : "no memory");
+    release(made);
+    return status;
 }
 
 hl_status hl_runtime_create(const hl_runtime_options *options, hl_runtime **runtime) {

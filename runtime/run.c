@@ -88,7 +88,7 @@ void hl__run_finished(hl_runtime *runtime) {
 }
 
 const char *hl_runtime_error(const hl_runtime *runtime) {
-    if (!runtime) return "";
+    if (!runtime) return hl__error_unmade();
     return hl__runtime_check(runtime) == HL_OK ? hl__error_words(&runtime->error) : forked_words;
 }
 

@@ -8,9 +8,12 @@
 
 #include <stddef.h>
 
+#include "headloom/status.h"
+
 /* Runs body(argument) on n threads, 1 <= n <= HL__MAX_TEAM, one of which is the caller's; fewer where the system gives
- * no more. Returns when all have returned. */
-void hl__team_run(size_t n, void (*body)(void *argument), void *argument);
+ * no more. Returns when all have returned. HL_OUT_OF_MEMORY: not even the caller's own could be made one of a team;
+ * body has not been called. */
+hl_status hl__team_run(size_t n, void (*body)(void *argument), void *argument);
 #define HL__MAX_TEAM 4096
 
 /* For the threads of a team alone. */

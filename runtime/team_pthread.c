@@ -29,7 +29,7 @@ static void *enter(void *argument) {
     return NULL;
 }
 
-void hl__team_run(size_t n, void (*body)(void *argument), void *argument) {
+hl_status hl__team_run(size_t n, void (*body)(void *argument), void *argument) {
     pthread_t threads[HL__MAX_TEAM];
     team t = {.n_threads = 1, .body = body, .argument = argument};
     pthread_mutex_init(&t.mutex, NULL);
@@ -41,6 +41,7 @@ void hl__team_run(size_t n, void (*body)(void *argument), void *argument) {
     for (size_t i = 1; i < t.n_threads; i++) pthread_join(threads[i], NULL);
     pthread_barrier_destroy(&t.barrier);
     pthread_mutex_destroy(&t.mutex);
+    return HL_OK;
 }
 
 size_t hl__team_size(void) { return member.team->n_threads; }

@@ -6,10 +6,12 @@
 
 #include <assert.h>
 #include <errno.h>
-#include <stdlib.h>
+#include <limits.h>
+#include <string.h>
 
 #include "runtime/cgroup.h"
 #include "runtime/memory.h"
+#include "runtime/team.h"
 
 #define FAR_DISTANCE 20  /* between nodes of which the machine says nothing; as in ACPI's tables */
 #define NEAR_DISTANCE 10 /* of the same node */
@@ -82,13 +84,32 @@ void hl__topology_destroy(hl__topology *topology) {
     hl__release(topology);
 }
 
+#define BLANKS " \t\n\v\f\r"
+
+/* The first number of a list as OpenMP has it: whole positive numbers, one for each level of nesting, between commas,
+ * with blanks around them. 0: it is no such list, or its first number is more than a team can be. */
+static size_t first_of_list(const char *text) {
+    size_t first = 0;
+    for (;; text++) {
+        text += strspn(text, BLANKS);
+        size_t n_digits = strspn(text, "0123456789"), number = 0;
+        for (size_t i = 0; i < n_digits && number <= INT_MAX; i++) number = number * 10 + (size_t)(text[i] - '0');
+        if (number == 0 || number > (first > 0 ? (size_t)INT_MAX : HL__MAX_TEAM)) return 0;
+        if (first == 0) first = number;
+        text += n_digits;
+        text += strspn(text, BLANKS);
+        if (*text == '\0') return first;
+        if (*text != ',') return 0;
+    }
+}
+
 hl_status hl__topology_workers(const hl__topology *topology, size_t *n_workers) {
     const hl__system *system = topology->system;
     const char *asked = system->environment(system->context, "OMP_NUM_THREADS");
-    long number = asked ? strtol(asked, NULL, 10) : 0; /* the first of a list: the outermost level */
-    if (number > 0) {
-        *n_workers = (size_t)number;
-        return HL_OK;
+    if (asked && asked[strspn(asked, BLANKS)] != '\0') { /* an empty one asks for nothing */
+        size_t number = first_of_list(asked);
+        if (number > 0) *n_workers = number;
+        return number > 0 ? HL_OK : HL_INVALID_ARGUMENT;
     }
     size_t quota = 0;
     hl_status status = hl__cgroup_cpus(system, &quota);

@@ -35,7 +35,8 @@ hl_status hl__topology_create(const hl__system *system, hl__topology **topology)
 void hl__topology_destroy(hl__topology *topology); /* NULL is harmless */
 
 /* Workers that the environment asks for: OMP_NUM_THREADS, else the CPUs that we may use, at most the control groups'
- * quota. At least 1. */
+ * quota. At least 1. HL_INVALID_ARGUMENT: OMP_NUM_THREADS is no list of whole numbers, or begins with none from 1 to
+ * HL__MAX_TEAM. */
 hl_status hl__topology_workers(const hl__topology *topology, size_t *n_workers);
 
 /* Spreads n workers over the machine: neighbours in number are neighbours on the machine, nodes get equal shares. With

@@ -34,15 +34,19 @@ typedef enum hl_policy {
 } hl_policy;
 
 typedef struct hl_runtime_options {
-    size_t workers;      /* 0: as OMP_NUM_THREADS, affinity mask and cgroup quota say */
+    size_t workers;      /* 0: as OMP_NUM_THREADS, or else the affinity mask and the cgroup quota, say */
     hl_policy policy;    /* how programs run; with TASKS the OpenMP runtime allocates in each run */
     uint64_t steal_seed; /* order in which victims are tried: results never depend on it */
     size_t trace_events; /* events that each worker can record; 0: no trace */
 } hl_runtime_options;
 
-/* Starts the workers. options: NULL for defaults. *runtime is the caller's to destroy.
- * HL_INVALID_ARGUMENT: runtime is NULL, policy unknown, workers > 4096. HL_SYSTEM: no thread could be started;
- * fewer threads than asked for is no error (ask hl_runtime_workers). */
+/* Starts the workers. options: NULL for defaults. *runtime is the caller's to destroy. hl_runtime_error(NULL) says why
+ * there is none.
+ * HL_INVALID_ARGUMENT: runtime is NULL, policy unknown, workers > 4096; or the environment is asked for the number, and
+ * OMP_NUM_THREADS is no whole number from 1 to 4096, nor a list that begins with one (an empty one asks for nothing).
+ * HL_SYSTEM: no thread could be started, or the machine could not be read. HL_OUT_OF_MEMORY.
+ * Fewer threads than asked for is no error (ask hl_runtime_workers). Where the system has only some left, a fifth of
+ * them, at least one, is left to others. */
 HL_PUBLIC hl_status hl_runtime_create(const hl_runtime_options *options, hl_runtime **runtime);
 
 /* Stops the workers and frees everything. No program of this runtime may be left. NULL is harmless. In a forked child
@@ -61,7 +65,8 @@ HL_PUBLIC size_t hl_runtime_nodes(const hl_runtime *runtime); /* NUMA nodes with
 HL_PUBLIC size_t hl_runtime_describe(const hl_runtime *runtime, char *text, size_t size);
 
 /* Words of the last failure on this runtime in the calling thread's view; "" where there was none. Borrowed, valid
- * until the next call on the runtime. */
+ * until the next call on the runtime. NULL: of the last hl_runtime_create that failed in the calling thread, valid
+ * until it calls that again. */
 HL_PUBLIC const char *hl_runtime_error(const hl_runtime *runtime);
 
 /* Writes what was recorded since the last hl_runtime_trace_clear as a Chrome trace (JSON; Perfetto opens it): one row

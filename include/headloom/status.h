@@ -3,7 +3,8 @@
  * The error contract of the whole library. Every public function that can fail returns an hl_status, leaves its
  * outputs untouched when it fails, and never prints, exits or aborts. The words behind a status (operator, node,
  * shapes, file and line) are kept by the handle that the call was made on: hl_graph_error, hl_program_error,
- * hl_runtime_error, hl_state_error. */
+ * hl_runtime_error, hl_state_error. A runtime that could not be made keeps none: hl_runtime_error(NULL) has its words.
+ * A graph or a state cannot be made only where there is no memory. */
 #ifndef HEADLOOM_STATUS_H
 #define HEADLOOM_STATUS_H
 

@@ -32,6 +32,11 @@ int __wrap_pthread_create(pthread_t *thread, const pthread_attr_t *attributes, v
 static const char untouched[] = "what was there before";
 #define UNTOUCHED ((hl_runtime *)(uintptr_t)untouched)
 
+/* Why there is no runtime. */
+static void check_words(const char *part) {
+    ck_assert_msg(strstr(hl_runtime_error(NULL), part), "'%s' is not in '%s'", part, hl_runtime_error(NULL));
+}
+
 START_TEST(OptionsAreChecked) {
     static const hl_runtime_options wrong[] = {{.workers = 4097},
                                                {.workers = SIZE_MAX},
@@ -41,8 +46,10 @@ START_TEST(OptionsAreChecked) {
         hl_runtime *runtime = UNTOUCHED;
         ck_assert_int_eq(hl_runtime_create(&wrong[i], &runtime), HL_INVALID_ARGUMENT);
         ck_assert_ptr_eq(runtime, UNTOUCHED);
+        check_words(i < 2 ? "workers, of at most 4096" : "is no policy");
     }
     ck_assert_int_eq(hl_runtime_create(NULL, NULL), HL_INVALID_ARGUMENT);
+    check_words("runtime is NULL");
     ck_assert_int_eq(hl_runtime_create(&(hl_runtime_options){.workers = 1}, NULL), HL_INVALID_ARGUMENT);
     ck_assert_uint_eq(n_held, 0);
 }
@@ -52,7 +59,47 @@ START_TEST(NoRuntimeIsHarmless) {
     hl_runtime_destroy(NULL);
     ck_assert_uint_eq(hl_runtime_workers(NULL), 0);
     ck_assert_uint_eq(hl_runtime_nodes(NULL), 0);
-    ck_assert_str_eq(hl_runtime_error(NULL), "");
+}
+END_TEST
+
+/* No list of whole positive numbers, or one that begins with more than there can be. */
+START_TEST(OmpNumThreadsThatIsNoNumberIsRefusedByName) {
+    static const char *const wrong[] = {"abc", "3x", "0", "4097", "99999999999999999999", "3,-1"};
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        fake_system fake;
+        fake_system_init(&fake, "pu:2");
+        fake.environment = (fake_pair[]){{"OMP_NUM_THREADS", wrong[i]}, {NULL, NULL}};
+        hl_runtime *runtime = UNTOUCHED;
+        ck_assert_int_eq(hl__runtime_create_on(&fake.system, NULL, &runtime), HL_INVALID_ARGUMENT);
+        ck_assert_ptr_eq(runtime, UNTOUCHED);
+        char words[64];
+        snprintf(words, sizeof words, "OMP_NUM_THREADS is '%s'", wrong[i]);
+        check_words(words);
+        /* Who asks for a number does not ask the variable. */
+        ck_assert_int_eq(hl__runtime_create_on(&fake.system, &(hl_runtime_options){.workers = 2}, &runtime), HL_OK);
+        ck_assert_uint_eq(hl_runtime_workers(runtime), 2);
+        hl_runtime_destroy(runtime);
+    }
+    ck_assert_uint_eq(atomic_load(&n_held), 0);
+}
+END_TEST
+
+static void *fail_elsewhere(void *argument) {
+    *(bool *)argument = hl_runtime_error(NULL)[0] == '\0' &&
+                        hl_runtime_create(&(hl_runtime_options){.workers = 4097}, &(hl_runtime *){NULL}) != HL_OK &&
+                        strstr(hl_runtime_error(NULL), "4097");
+    return NULL;
+}
+
+START_TEST(WhyThereIsNoRuntimeIsSaidToWhoeverAskedForIt) {
+    hl_runtime *runtime = NULL;
+    ck_assert_int_eq(hl_runtime_create(&(hl_runtime_options){.workers = 5000}, &runtime), HL_INVALID_ARGUMENT);
+    pthread_t thread;
+    bool good = false;
+    ck_assert_int_eq(pthread_create(&thread, NULL, fail_elsewhere, &good), 0);
+    pthread_join(thread, NULL);
+    ck_assert(good);
+    check_words("5000"); /* not what became of the other */
 }
 END_TEST
 
@@ -235,6 +282,7 @@ START_TEST(EachFailedAllocationLeavesNothingBehind) {
             } else {
                 ck_assert_int_eq(status, HL_OUT_OF_MEMORY);
                 ck_assert_ptr_eq(runtime, UNTOUCHED);
+                check_words("no memory");
             }
             ck_assert_uint_eq(atomic_load(&n_held), 0);
         }
@@ -251,6 +299,7 @@ START_TEST(WithoutAThreadThereIsNoRuntime) {
     no_threads = false;
     ck_assert_int_eq(status, HL_SYSTEM);
     ck_assert_ptr_eq(runtime, UNTOUCHED);
+    check_words("the system refuses a thread");
     ck_assert_uint_eq(atomic_load(&n_held), 0);
 }
 END_TEST
@@ -261,13 +310,14 @@ START_TEST(AMachineThatCannotBeReadHasNoRuntime) {
     hl_runtime *runtime = UNTOUCHED;
     ck_assert_int_eq(hl__runtime_create_on(&fake.system, &(hl_runtime_options){.workers = 2}, &runtime), HL_SYSTEM);
     ck_assert_ptr_eq(runtime, UNTOUCHED);
+    check_words("topology");
     ck_assert_uint_eq(atomic_load(&n_held), 0);
 }
 END_TEST
 
 /* In a process of its own, whose OpenMP runtime gives three threads at most. */
 static void check_limited(void) {
-    static const fake_pair too_many[] = {{"OMP_NUM_THREADS", "1000000"}, {NULL, NULL}};
+    static const fake_pair too_many[] = {{"OMP_NUM_THREADS", "4096"}, {NULL, NULL}};
     for (size_t p = 0; p < N_POLICIES; p++) {
         fake_system fake;
         fake_system_init(&fake, "node:8 core:2 pu:1");
@@ -275,7 +325,7 @@ static void check_limited(void) {
         hl_runtime *runtime = NULL;
         hl_runtime_options options = {.policy = policies[p].policy, .trace_events = 1};
         ck_assert_int_eq(hl__runtime_create_on(&fake.system, &options, &runtime), HL_OK);
-        ck_assert_uint_eq(runtime->room_workers, 4096); /* no more are asked for, whatever the environment says */
+        ck_assert_uint_eq(runtime->room_workers, 4096); /* what the environment asks for */
         ck_assert_uint_eq(hl_runtime_workers(runtime), 3);
         ck_assert_uint_eq(hl_runtime_nodes(runtime), 3); /* those that came are spread */
         check_bindings(&fake, runtime);
@@ -314,7 +364,8 @@ END_TEST
 
 int main(void) {
     return run_tests("pool",
-                     TESTS(OptionsAreChecked, NoRuntimeIsHarmless, ThisMachineHasARuntime,
+                     TESTS(OptionsAreChecked, NoRuntimeIsHarmless, OmpNumThreadsThatIsNoNumberIsRefusedByName,
+                           WhyThereIsNoRuntimeIsSaidToWhoeverAskedForIt, ThisMachineHasARuntime,
                            WithoutANumberOfWorkersTheMachineDecides, PoolsAreTheNodesWithWorkers,
                            WorkersThatTheUserHasBoundAreFound, EachWorkerHasRoomForItsTrace, RuntimesStandSideBySide,
                            EachFailedAllocationLeavesNothingBehind, WithoutAThreadThereIsNoRuntime,

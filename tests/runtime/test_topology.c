@@ -319,10 +319,43 @@ START_TEST(OmpNumThreadsIsObeyed) {
     ck_assert_uint_eq(workers_of("pu:4", NULL, "3", NULL), 3);
     ck_assert_uint_eq(workers_of("pu:4", "0", "7", "100000 100000"), 7); /* above the mask and the quota, as asked */
     ck_assert_uint_eq(workers_of("pu:4", NULL, " 6,2,1 ", NULL), 6);     /* the outermost level */
-    static const char *const without_sense[] = {"", "0", "-3", "many", ",5"};
-    for (size_t i = 0; i < 5; i++) {
-        ck_assert_uint_eq(workers_of("pu:4", NULL, without_sense[i], NULL), 4);
-        ck_assert_uint_eq(workers_of("pu:4", NULL, without_sense[i], "200000 100000"), 2);
+    ck_assert_uint_eq(workers_of("pu:4", NULL, "4096,2147483647", NULL), 4096);
+    ck_assert_uint_eq(workers_of("pu:4", NULL, "", NULL), 4); /* asks for nothing */
+    ck_assert_uint_eq(workers_of("pu:4", NULL, "  ", "200000 100000"), 2);
+}
+END_TEST
+
+START_TEST(OmpNumThreadsThatIsNoListOfNumbersIsRefused) {
+    static const char *const wrong[] = {"0",
+                                        "-3",
+                                        "many",
+                                        ",5",
+                                        "5,",
+                                        "3x",
+                                        "3 4",
+                                        "3;2",
+                                        "1.0",
+                                        "1e2",
+                                        "0x10",
+                                        "4097",
+                                        "3,,2",
+                                        "3,0",
+                                        "3,-1",
+                                        "3,2x",
+                                        "+3",
+                                        "- 3",
+                                        "3,2147483648",
+                                        "18446744073709551619",
+                                        "99999999999999999999"};
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        fake_system fake;
+        fake_system_init(&fake, "pu:4");
+        fake.environment = (fake_pair[]){{"OMP_NUM_THREADS", wrong[i]}, {NULL, NULL}};
+        hl__topology *made = topology_on(&fake);
+        size_t n_workers = 77;
+        ck_assert_msg(hl__topology_workers(made, &n_workers) == HL_INVALID_ARGUMENT, "'%s' is taken", wrong[i]);
+        ck_assert_uint_eq(n_workers, 77);
+        hl__topology_destroy(made);
     }
 }
 END_TEST
@@ -344,5 +377,5 @@ int main(void) {
                            WithoutATableOtherNodesAreFartherThanTheSame, MemoryGoesToNodesOrIsInterleaved,
                            ThreadsThatTheUserBindsAreLeftAlone, ThreadsThatMayRunOnSeveralNodesStayWhereThePlanHasThem,
                            ThereAreAsManyWorkersAsCpus, QuotasLowerTheNumber, OmpNumThreadsIsObeyed,
-                           AMachineThatCannotBeReadIsAnError));
+                           OmpNumThreadsThatIsNoListOfNumbersIsRefused, AMachineThatCannotBeReadIsAnError));
 }
