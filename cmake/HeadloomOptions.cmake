@@ -34,7 +34,12 @@ if(HEADLOOM_COVERAGE)
 endif()
 
 # headloom_objects(TARGET SOURCES...): an object library of the project.
+# A thread may have no more than 128 KiB of stack. The deepest way through the library is some ten calls, each of which
+# may take 8 KiB; sanitizers and unoptimised code take more.
 function(headloom_objects target)
   add_library(${target} OBJECT ${ARGN})
   target_link_libraries(${target} PUBLIC headloom_options)
+  if(NOT HEADLOOM_SANITIZE AND NOT CMAKE_BUILD_TYPE STREQUAL "Debug")
+    target_compile_options(${target} PRIVATE -Wframe-larger-than=8192)
+  endif()
 endfunction()

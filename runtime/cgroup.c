@@ -24,6 +24,7 @@ typedef struct hierarchy {
 typedef struct groups {
     hierarchy v1, v2;
     char text[TABLE_BYTES];
+    char folder[PATH_BYTES * 2], file[PATH_BYTES * 2 + 32]; /* of a limit; threads may have little stack */
 } groups;
 
 /* True where word is one of those in a list with commas. */
@@ -83,34 +84,34 @@ static void read_lines(const hl__system *system, const char *path, groups *g, vo
 }
 
 /* The number in a file of a group's folder, or both numbers of cpu.max; false where there is no limit. */
-static bool read_limit(const hl__system *system, const char *folder, bool v2, long long *quota, long long *period) {
-    char path[PATH_BYTES * 2 + 32], text[64];
-    snprintf(path, sizeof path, "%s/%s", folder, v2 ? "cpu.max" : "cpu.cfs_quota_us");
-    if (!system->read_file(system->context, path, text, sizeof text)) return false;
+static bool read_limit(const hl__system *system, groups *g, bool v2, long long *quota, long long *period) {
+    char text[64];
+    snprintf(g->file, sizeof g->file, "%s/%s", g->folder, v2 ? "cpu.max" : "cpu.cfs_quota_us");
+    if (!system->read_file(system->context, g->file, text, sizeof text)) return false;
     if (v2) return sscanf(text, "%lld %lld", quota, period) == 2 && *quota > 0 && *period > 0;
     if (sscanf(text, "%lld", quota) != 1 || *quota <= 0) return false; /* -1: none */
-    snprintf(path, sizeof path, "%s/cpu.cfs_period_us", folder);
-    return system->read_file(system->context, path, text, sizeof text) && sscanf(text, "%lld", period) == 1 &&
+    snprintf(g->file, sizeof g->file, "%s/cpu.cfs_period_us", g->folder);
+    return system->read_file(system->context, g->file, text, sizeof text) && sscanf(text, "%lld", period) == 1 &&
            *period > 0;
 }
 
 /* Lowers *cpus to the tightest limit on the way from the group up to the mount. */
-static void limit(const hl__system *system, hierarchy *h, bool v2, size_t *cpus) {
+static void limit(const hl__system *system, groups *g, bool v2, size_t *cpus) {
+    const hierarchy *h = v2 ? &g->v2 : &g->v1;
     if (!h->found) return;
     size_t length = strcmp(h->root, "/") == 0 ? 0 : strlen(h->root);
     /* Not below what is mounted: the mount itself is the only group that we can see. */
     bool below = strncmp(h->group, h->root, length) == 0 && (h->group[length] == '/' || h->group[length] == '\0');
-    char folder[PATH_BYTES * 2];
     size_t mount_length = strlen(h->mount);
-    snprintf(folder, sizeof folder, "%s%s", h->mount, below ? h->group + length : "");
+    snprintf(g->folder, sizeof g->folder, "%s%s", h->mount, below ? h->group + length : "");
     for (;;) {
         long long quota, period;
-        if (read_limit(system, folder, v2, &quota, &period)) {
+        if (read_limit(system, g, v2, &quota, &period)) {
             size_t allowed = (size_t)((quota - 1) / period + 1);
             if (*cpus == 0 || allowed < *cpus) *cpus = allowed;
         }
-        char *slash = strrchr(folder, '/');
-        if (!slash || slash < folder + mount_length) return;
+        char *slash = strrchr(g->folder, '/');
+        if (!slash || slash < g->folder + mount_length) return;
         *slash = '\0';
     }
 }
@@ -121,8 +122,8 @@ hl_status hl__cgroup_cpus(const hl__system *system, size_t *cpus) {
     read_lines(system, "/proc/self/mountinfo", g, read_mount);
     read_lines(system, "/proc/self/cgroup", g, read_group);
     size_t found = 0;
-    limit(system, &g->v1, false, &found);
-    limit(system, &g->v2, true, &found);
+    limit(system, g, false, &found);
+    limit(system, g, true, &found);
     *cpus = found;
     hl__release(g);
     return HL_OK;
