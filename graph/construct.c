@@ -76,6 +76,21 @@ hl_tensor *hl_exp(hl_graph *graph, hl_tensor *x) { return unary(graph, HL__OP_ex
 hl_tensor *hl_log(hl_graph *graph, hl_tensor *x) { return unary(graph, HL__OP_log, x); }
 hl_tensor *hl_sqrt(hl_graph *graph, hl_tensor *x) { return unary(graph, HL__OP_sqrt, x); }
 
+hl_tensor *hl_abs(hl_graph *graph, hl_tensor *x) { return unary(graph, HL__OP_abs, x); }
+hl_tensor *hl_minimum(hl_graph *graph, hl_tensor *a, hl_tensor *b) { return binary(graph, HL__OP_minimum, a, b); }
+hl_tensor *hl_maximum(hl_graph *graph, hl_tensor *a, hl_tensor *b) { return binary(graph, HL__OP_maximum, a, b); }
+hl_tensor *hl_less(hl_graph *graph, hl_tensor *a, hl_tensor *b) { return binary(graph, HL__OP_less, a, b); }
+hl_tensor *hl_less_equal(hl_graph *graph, hl_tensor *a, hl_tensor *b) { return binary(graph, HL__OP_less_equal, a, b); }
+hl_tensor *hl_equal(hl_graph *graph, hl_tensor *a, hl_tensor *b) { return binary(graph, HL__OP_equal, a, b); }
+
+hl_tensor *hl_select(hl_graph *graph, hl_tensor *mask, hl_tensor *a, hl_tensor *b) {
+    return apply(graph, HL__OP_select, (hl_tensor *[]){mask, a, b}, 3, NULL);
+}
+
+hl_tensor *hl_clamp(hl_graph *graph, hl_tensor *x, float low, float high) {
+    return apply(graph, HL__OP_clamp, (hl_tensor *[]){x}, 1, &(hl_clamp_config){.low = low, .high = high});
+}
+
 hl_tensor *hl_scale(hl_graph *graph, hl_tensor *x, float factor) {
     return apply(graph, HL__OP_scale, (hl_tensor *[]){x}, 1, &(hl_scale_config){.factor = factor});
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * Operators of two operands that broadcast: their shape rule, and the gradients, which are summed over the axes along
+ * Operators whose operands broadcast: their shape rules, and the gradients, which are summed over the axes along
  * which the operand was broadcast (ops/reduce.h). */
 #ifndef HL_OPS_BROADCAST_H
 #define HL_OPS_BROADCAST_H
@@ -20,28 +20,51 @@ static inline hl__reduction hl__broadcast_reduction(const hl_shape *operand, con
     return hl__reduction_of(y, &kept);
 }
 
-/* ---- shape rule: y, and the temporaries of both gradients ---- */
+/* ---- shape rules ---- */
 
-static inline hl_status hl__broadcast_infer(hl_inference *i) {
-    const hl_shape *a = &i->input[0].shape, *b = &i->input[1].shape;
-    char at[HL_SHAPE_TEXT], bt[HL_SHAPE_TEXT];
-    for (size_t k = 0; k < 2; k++)
-        if (i->input[k].dtype != HL_F32)
-            return hl_refuse(i, HL_TYPE_MISMATCH, "input %zu is %s, not f32", k, hl_dtype_name(i->input[k].dtype));
-    hl_shape y = {.rank = hl__max(a->rank, b->rank)};
-    for (size_t k = 0; k < y.rank; k++) {
-        size_t ea = k < a->rank ? a->extent[a->rank - 1 - k] : 1, eb = k < b->rank ? b->extent[b->rank - 1 - k] : 1;
-        if (ea != eb && ea != 1 && eb != 1)
-            return hl_refuse(i, HL_SHAPE_MISMATCH, "a %s and b %s do not broadcast", hl_shape_text(a, at, sizeof at),
-                             hl_shape_text(b, bt, sizeof bt));
-        y.extent[y.rank - 1 - k] = hl__max(ea, eb);
+/* y: what all inputs broadcast to. */
+static inline hl_status hl__broadcast_shape(hl_inference *i) {
+    char yt[HL_SHAPE_TEXT], kt[HL_SHAPE_TEXT];
+    hl_shape y = i->input[0].shape;
+    for (size_t k = 1; k < i->n_inputs; k++) {
+        const hl_shape *shape = &i->input[k].shape;
+        hl_shape before = y;
+        y.rank = hl__max(before.rank, shape->rank);
+        for (size_t a = 0; a < y.rank; a++) {
+            size_t one = a < before.rank ? before.extent[before.rank - 1 - a] : 1;
+            size_t other = a < shape->rank ? shape->extent[shape->rank - 1 - a] : 1;
+            if (one != other && one != 1 && other != 1)
+                return hl_refuse(i, HL_SHAPE_MISMATCH, "%s and %s (input %zu) do not broadcast",
+                                 hl_shape_text(&before, yt, sizeof yt), hl_shape_text(shape, kt, sizeof kt), k);
+            y.extent[y.rank - 1 - a] = hl__max(one, other);
+        }
     }
     i->output[0] = y;
-    for (size_t k = 0; k < 2; k++) {
-        hl__reduction r = hl__broadcast_reduction(&i->input[k].shape, &y);
-        i->temp[k] = hl__reduce_temp(&r);
-    }
     return HL_OK;
+}
+
+/* Inputs from number `first` on are floats. */
+static inline hl_status hl__broadcast_floats(hl_inference *i, size_t first) {
+    for (size_t k = first; k < i->n_inputs; k++)
+        if (i->input[k].dtype != HL_F32)
+            return hl_refuse(i, HL_TYPE_MISMATCH, "input %zu is %s, not f32", k, hl_dtype_name(i->input[k].dtype));
+    return HL_OK;
+}
+
+/* The temporary of the gradient of each input from number `first` on. */
+static inline void hl__broadcast_temps(hl_inference *i, size_t first) {
+    for (size_t k = first; k < i->n_inputs; k++) {
+        hl__reduction r = hl__broadcast_reduction(&i->input[k].shape, &i->output[0]);
+        i->temp[k - first] = hl__reduce_temp(&r);
+    }
+}
+
+/* Two floats and their gradients. */
+static inline hl_status hl__broadcast_infer(hl_inference *i) {
+    hl_status status = hl__broadcast_floats(i, 0);
+    if (status == HL_OK) status = hl__broadcast_shape(i);
+    if (status == HL_OK) hl__broadcast_temps(i, 0);
+    return status;
 }
 
 /* ---- gradient of one operand: reads dY, the operand for its shape, and where f looks at them the other operand and

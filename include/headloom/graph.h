@@ -146,6 +146,29 @@ HL_PUBLIC hl_tensor *hl_exp(hl_graph *graph, hl_tensor *x);
 HL_PUBLIC hl_tensor *hl_log(hl_graph *graph, hl_tensor *x);
 HL_PUBLIC hl_tensor *hl_sqrt(hl_graph *graph, hl_tensor *x);
 
+/* |x|; gradient 0 at 0. */
+HL_PUBLIC hl_tensor *hl_abs(hl_graph *graph, hl_tensor *x);
+
+/* The smaller, the larger of two numbers: NaN where either is NaN, -0 below +0 (IEEE 754-2019). The gradient goes to
+ * the operand that is chosen, to each of equal ones half of it. */
+HL_PUBLIC hl_tensor *hl_minimum(hl_graph *graph, hl_tensor *a, hl_tensor *b);
+HL_PUBLIC hl_tensor *hl_maximum(hl_graph *graph, hl_tensor *a, hl_tensor *b);
+
+/* x, but at least low and at most high; NaN stays. The gradient is 0 outside of low..high and passes at both ends.
+ * HL_OUT_OF_RANGE: low > high, or one is NaN; infinities are no bound. */
+HL_PUBLIC hl_tensor *hl_clamp(hl_graph *graph, hl_tensor *x, float low, float high);
+
+/* Masks, HL_I32: 1 where a < b, a <= b, a = b, else 0; NaN is less than nothing and equals nothing. No gradient flows
+ * through a mask. */
+HL_PUBLIC hl_tensor *hl_less(hl_graph *graph, hl_tensor *a, hl_tensor *b);
+HL_PUBLIC hl_tensor *hl_less_equal(hl_graph *graph, hl_tensor *a, hl_tensor *b);
+HL_PUBLIC hl_tensor *hl_equal(hl_graph *graph, hl_tensor *a, hl_tensor *b);
+
+/* a where the mask (HL_I32) is not 0, b elsewhere. Elements that are not chosen do not exist: NaN and infinity in them
+ * reach nothing, and their gradient is 0. (What computes an element passes that 0 on by its own rule: where the rule
+ * divides by 0 or NaN, as that of hl_sqrt does at x <= 0, choose among the operands before it.) */
+HL_PUBLIC hl_tensor *hl_select(hl_graph *graph, hl_tensor *mask, hl_tensor *a, hl_tensor *b);
+
 /* Over the axes whose bits are set (0: all); keep: reduced axes stay with extent 1. */
 HL_PUBLIC hl_tensor *hl_sum(hl_graph *graph, hl_tensor *x, uint32_t axes, bool keep);
 HL_PUBLIC hl_tensor *hl_mean(hl_graph *graph, hl_tensor *x, uint32_t axes, bool keep);

@@ -67,6 +67,10 @@ typedef struct hl_scale_config {
     float factor;
 } hl_scale_config;
 
+typedef struct hl_clamp_config {
+    float low, high; /* low <= high; infinities are no bound */
+} hl_clamp_config;
+
 typedef struct hl_slice_config {
     size_t axis, begin, end;
 } hl_slice_config;

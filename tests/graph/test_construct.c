@@ -57,12 +57,23 @@ static hl_tensor *norm(hl_graph *g, hl_tensor *const x[]) { return hl_layer_norm
 static hl_tensor *dropout(hl_graph *g, hl_tensor *const x[]) { return hl_dropout(g, x[0], 0.5f, 1); }
 static hl_tensor *gelu(hl_graph *g, hl_tensor *const x[]) { return hl_gelu(g, x[0]); }
 static hl_tensor *relu(hl_graph *g, hl_tensor *const x[]) { return hl_relu(g, x[0]); }
+static hl_tensor *gelu_erf(hl_graph *g, hl_tensor *const x[]) { return hl_gelu_erf(g, x[0]); }
+static hl_tensor *sigmoid(hl_graph *g, hl_tensor *const x[]) { return hl_sigmoid(g, x[0]); }
+static hl_tensor *silu(hl_graph *g, hl_tensor *const x[]) { return hl_silu(g, x[0]); }
 static hl_tensor *tangent(hl_graph *g, hl_tensor *const x[]) { return hl_tanh(g, x[0]); }
 static hl_tensor *add(hl_graph *g, hl_tensor *const x[]) { return hl_add(g, x[0], x[1]); }
 static hl_tensor *subtract(hl_graph *g, hl_tensor *const x[]) { return hl_subtract(g, x[0], x[1]); }
 static hl_tensor *multiply(hl_graph *g, hl_tensor *const x[]) { return hl_multiply(g, x[0], x[1]); }
 static hl_tensor *divide(hl_graph *g, hl_tensor *const x[]) { return hl_divide(g, x[0], x[1]); }
 static hl_tensor *scale(hl_graph *g, hl_tensor *const x[]) { return hl_scale(g, x[0], 2); }
+static hl_tensor *minimum(hl_graph *g, hl_tensor *const x[]) { return hl_minimum(g, x[0], x[1]); }
+static hl_tensor *maximum(hl_graph *g, hl_tensor *const x[]) { return hl_maximum(g, x[0], x[1]); }
+static hl_tensor *less(hl_graph *g, hl_tensor *const x[]) { return hl_less(g, x[0], x[1]); }
+static hl_tensor *less_equal(hl_graph *g, hl_tensor *const x[]) { return hl_less_equal(g, x[0], x[1]); }
+static hl_tensor *equal(hl_graph *g, hl_tensor *const x[]) { return hl_equal(g, x[0], x[1]); }
+static hl_tensor *choose(hl_graph *g, hl_tensor *const x[]) { return hl_select(g, x[0], x[1], x[2]); }
+static hl_tensor *clamp(hl_graph *g, hl_tensor *const x[]) { return hl_clamp(g, x[0], -1, 2); }
+static hl_tensor *absolute(hl_graph *g, hl_tensor *const x[]) { return hl_abs(g, x[0]); }
 static hl_tensor *exponential(hl_graph *g, hl_tensor *const x[]) { return hl_exp(g, x[0]); }
 static hl_tensor *logarithm(hl_graph *g, hl_tensor *const x[]) { return hl_log(g, x[0]); }
 static hl_tensor *root(hl_graph *g, hl_tensor *const x[]) { return hl_sqrt(g, x[0]); }
@@ -117,12 +128,23 @@ static const row rows[] = {
     {"dropout", dropout, 1, {F(2, 5, 8)}, {2, {5, 8}}, 0, {{0, {0}}}},
     {"gelu", gelu, 1, {F(2, 5, 8)}, {2, {5, 8}}, 0, {{0, {0}}}},
     {"relu", relu, 1, {F(2, 5, 8)}, {2, {5, 8}}, 0, {{0, {0}}}},
+    {"gelu_erf", gelu_erf, 1, {F(2, 5, 8)}, {2, {5, 8}}, 0, {{0, {0}}}},
+    {"sigmoid", sigmoid, 1, {F(2, 5, 8)}, {2, {5, 8}}, 0, {{0, {0}}}},
+    {"silu", silu, 1, {F(2, 5, 8)}, {2, {5, 8}}, 0, {{0, {0}}}},
     {"tanh", tangent, 1, {F(2, 5, 8)}, {2, {5, 8}}, 0, {{0, {0}}}},
     {"add", add, 2, {F(3, 2, 5, 8), F(2, 5, 1)}, {3, {2, 5, 8}}, 0, {{1, {2, {4, 8}}}}},
     {"subtract", subtract, 2, {F(3, 2, 5, 8), F(2, 5, 1)}, {3, {2, 5, 8}}, 0, {{1, {2, {4, 8}}}}},
     {"multiply", multiply, 2, {F(3, 2, 5, 8), F(2, 5, 1)}, {3, {2, 5, 8}}, 0, {{1, {2, {4, 8}}}}},
     {"divide", divide, 2, {F(3, 2, 5, 8), F(2, 5, 1)}, {3, {2, 5, 8}}, 0, {{1, {2, {4, 8}}}}},
     {"scale", scale, 1, {F(2, 5, 8)}, {2, {5, 8}}, 0, {{0, {0}}}},
+    {"minimum", minimum, 2, {F(3, 2, 5, 8), F(2, 5, 1)}, {3, {2, 5, 8}}, 0, {{1, {2, {4, 8}}}}},
+    {"maximum", maximum, 2, {F(3, 2, 5, 8), F(2, 5, 1)}, {3, {2, 5, 8}}, 0, {{1, {2, {4, 8}}}}},
+    {"less", less, 2, {F(3, 2, 5, 8), F(2, 5, 1)}, {3, {2, 5, 8}}, 0, {{1, {2, {4, 8}}}}},
+    {"less_equal", less_equal, 2, {F(3, 2, 5, 8), F(2, 5, 1)}, {3, {2, 5, 8}}, 0, {{1, {2, {4, 8}}}}},
+    {"equal", equal, 2, {F(3, 2, 5, 8), F(2, 5, 1)}, {3, {2, 5, 8}}, 0, {{1, {2, {4, 8}}}}},
+    {"select", choose, 3, {I(2, 5, 1), F(3, 2, 5, 8), F(1, 8)}, {3, {2, 5, 8}}, 0, {{0, {2, {4, 8}}}, {2, {1, {7}}}}},
+    {"clamp", clamp, 1, {F(2, 5, 8)}, {2, {5, 8}}, 0, {{0, {0}}}},
+    {"abs", absolute, 1, {F(2, 5, 8)}, {2, {5, 8}}, 0, {{0, {0}}}},
     {"exp", exponential, 1, {F(2, 5, 8)}, {2, {5, 8}}, 0, {{0, {0}}}},
     {"log", logarithm, 1, {F(2, 5, 8)}, {2, {5, 8}}, 0, {{0, {0}}}},
     {"sqrt", root, 1, {F(2, 5, 8)}, {2, {5, 8}}, 0, {{0, {0}}}},
@@ -156,6 +178,8 @@ static void assert_refused(hl_graph *graph, const row *r, const hl_tensor *made,
     kit_assert_says(hl_graph_error(graph), r->op);
 }
 
+static bool makes_mask(const row *r) { return r->make == less || r->make == less_equal || r->make == equal; }
+
 START_TEST(EveryConstructorGivesTheShapeThatItPromises) {
     for (const row *r = rows; r < rows + KIT_COUNT(rows); r++) {
         hl_graph *g = kit_graph();
@@ -166,7 +190,7 @@ START_TEST(EveryConstructorGivesTheShapeThatItPromises) {
         hl_shape shape = hl_tensor_shape(made);
         char text[HL_SHAPE_TEXT], wanted[HL_SHAPE_TEXT];
         ck_assert_str_eq(hl_shape_text(&shape, text, sizeof text), hl_shape_text(&r->result, wanted, sizeof wanted));
-        ck_assert_int_eq(hl_tensor_dtype(made), HL_F32);
+        ck_assert_int_eq(hl_tensor_dtype(made), makes_mask(r) ? HL_I32 : HL_F32);
         ck_assert_str_eq(made->node->op->name, r->op);
         for (size_t i = 0; i < r->n; i++) ck_assert_ptr_eq(made->node->inputs[i], x[i]);
         hl_graph_destroy(g);

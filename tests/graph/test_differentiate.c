@@ -197,6 +197,35 @@ START_TEST(WhatTheLossDoesNotDependOnHasGradientZero) {
 }
 END_TEST
 
+/* loss = sum of max(x w, 1 - w), written with a mask that depends on w itself. */
+START_TEST(GradientsGoToWhatAMaskChoosesAndNotThroughIt) {
+    const float x[4] = {3, 1, 1, 2}, w[4] = {0.5f, 0.25f, -2, 0.5f}, one = 1;
+    hl_runtime *runtime = kit_runtime(1);
+    hl_state *state = kit_state();
+    hl_graph *g = kit_graph();
+    hl_tensor *weights = hl_param(g, "w", HL_F32, HL_SHAPE(4));
+    hl_tensor *a = hl_multiply(g, hl_constant(g, NULL, HL_F32, HL_SHAPE(4), x), weights);
+    hl_tensor *b = hl_subtract(g, hl_constant(g, NULL, HL_F32, HL_SCALAR, &one), weights), *mask = hl_less(g, b, a);
+    hl_tensor *loss = hl_sum(g, hl_select(g, mask, a, b), 0, false);
+    hl_tensor *made[] = {loss, hl_gradient(g, loss, weights), mask};
+    ck_assert_int_eq(hl_state_enter(state, "w", HL_F32, HL_SHAPE(4), w, sizeof w), HL_OK);
+    hl_program *program = kit_program(runtime, g, state, made, 3);
+    kit_run(program);
+    float total, gradient[4];
+    int32_t chosen[4];
+    kit_read(program, made[0], &total, sizeof total);
+    kit_read(program, made[1], gradient, sizeof gradient);
+    kit_read(program, made[2], chosen, sizeof chosen);
+    ck_assert_mem_eq(chosen, ((int32_t[]){1, 0, 0, 1}), sizeof chosen);
+    ck_assert(total == 1.5f + 0.75f + 3 + 1);
+    ck_assert_mem_eq(gradient, ((float[]){3, -1, -1, 2}), sizeof gradient);
+    hl_program_destroy(program);
+    hl_graph_destroy(g);
+    hl_state_destroy(state);
+    hl_runtime_destroy(runtime);
+}
+END_TEST
+
 START_TEST(SeveralLossesAreKeptApart) {
     hl_graph *g = kit_graph();
     hl_tensor *x = hl_input(g, "x", HL_F32, HL_SHAPE(2, 3)), *y = hl_scale(g, x, 2);
@@ -474,9 +503,10 @@ int main(void) {
                      TESTS(GradientsOfAWholeModelAgreeWithDifferencesOfItsOracle, NoPassOfAModelOnlyAddsShares,
                            SharesOfSeveralReadersAddUp, ATensorThatANodeReadsTwiceGetsBothShares,
                            GradientsFlowBackThroughViews, ALossHasGradientOneWithRespectToItself,
-                           WhatTheLossDoesNotDependOnHasGradientZero, SeveralLossesAreKeptApart,
-                           GradientsCanBeComputedWith, AStepThatTakesSharesMakesTheSum, AGradientMayLieOntoItsShare,
-                           AGradientLiesOntoNoView, ANodeThatReadsATensorTwiceAddsBothShares,
-                           ViewsAndGradientsOfSeveralStepsTakeNoShares, AnOperatorWithoutGradientIsRefusedByName,
-                           ALossThatDependsOnAGradientIsRefusedByName, NoStepRunsWhoseGradientNobodyAskedFor));
+                           WhatTheLossDoesNotDependOnHasGradientZero, GradientsGoToWhatAMaskChoosesAndNotThroughIt,
+                           SeveralLossesAreKeptApart, GradientsCanBeComputedWith, AStepThatTakesSharesMakesTheSum,
+                           AGradientMayLieOntoItsShare, AGradientLiesOntoNoView,
+                           ANodeThatReadsATensorTwiceAddsBothShares, ViewsAndGradientsOfSeveralStepsTakeNoShares,
+                           AnOperatorWithoutGradientIsRefusedByName, ALossThatDependsOnAGradientIsRefusedByName,
+                           NoStepRunsWhoseGradientNobodyAskedFor));
 }

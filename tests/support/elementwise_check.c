@@ -3,10 +3,12 @@
  * Oracles and shapes for elementwise operators and sums. */
 #include "tests/support/elementwise_check.h"
 
+#include <check.h>
 #include <stdlib.h>
 
 #include "headloom/options.h"
 #include "tests/support/long_sums.h"
+#include "tests/support/op_engine.h"
 
 /* Sums are made in double precision, in parts: half a unit for each part, half for the whole. */
 #define SUMMED 1.01
@@ -194,6 +196,30 @@ void check_binary_values(const op_case *c, const float *values, size_t n) {
     run.inputs[0].values = run.inputs[1].values = values;
     run.forward_only = true;
     op_check(&run);
+}
+
+void check_binary_bits(hl__op op, const float *a, const float *b, const float *y, size_t n) {
+    const float *const values[] = {a, b};
+    hl_shape shape = HL_SHAPE(n);
+    float *got = malloc(n * sizeof *got);
+    if (!got) abort();
+    for (int isa = 0; isa < HL__N_ISAS; isa++) {
+        char words[256] = "";
+        op_engine e = {.op = hl__operator_for(op, (hl__isa)isa), .words = words, .words_size = sizeof words};
+        if (!e.op) continue;
+        e.n_inputs = 2;
+        e.n_outputs = 1;
+        for (size_t i = 0; i < 2; i++) {
+            e.input[i] = op_take(&e, HL_F32, &shape, HL_LAYOUT_DENSE);
+            op_fill(&e.input[i], values[i]);
+        }
+        e.output[0] = op_take(&e, HL_F32, &shape, HL_LAYOUT_DENSE);
+        ck_assert_msg(op_run_forward(&e), "%s: %s", hl__isa_name((hl__isa)isa), words);
+        op_dense(&e.output[0], got);
+        ck_assert_mem_eq(got, y, n * sizeof *got);
+        op_free(&e);
+    }
+    free(got);
 }
 
 void check_binary_refused(hl__op op) {

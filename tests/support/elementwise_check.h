@@ -37,6 +37,9 @@ void check_binary_long(const op_case *c);
 /* Runs the forward step alone on all n * n pairs of these numbers. */
 void check_binary_values(const op_case *c, const float *values, size_t n);
 
+/* Runs the forward step alone on n pairs: y must have these bits. */
+void check_binary_bits(hl__op op, const float *a, const float *b, const float *y, size_t n);
+
 /* Integers and shapes that do not broadcast are refused. */
 void check_binary_refused(hl__op op);
 
