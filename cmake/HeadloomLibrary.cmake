@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: BSD-3-Clause
-# The library itself, from the folders' objects: headloom::headloom (shared) and headloom::static, and what is installed
-# with them. Nothing but hl_ names is visible in either: what libxsmm brings must not stand in for a program's own BLAS.
-include(CMakePackageConfigHelpers)
+# The library itself, from the folders' objects: headloom::headloom (shared) and headloom::static. Nothing but hl_ names
+# is visible in either: what libxsmm brings must not stand in for a program's own BLAS.
 set(parts headloom_nn headloom_graph headloom_ops headloom_runtime)
 
 # What the static library leaves to its user to link.
@@ -10,11 +9,11 @@ if(OpenMP_C_LIB_NAMES MATCHES "gomp")
 else()
   set(openmp_runtime ${OpenMP_omp_LIBRARY})
 endif()
-set(private_libraries hwloc ${openmp_runtime} pthread dl m)
+set(private_libraries ${openmp_runtime} pthread dl m)
 
 function(headloom_library target)
-  target_include_directories(${target} INTERFACE $<BUILD_INTERFACE:${CMAKE_SOURCE_DIR}/include>
-                                                 $<BUILD_INTERFACE:${CMAKE_BINARY_DIR}/include>
+  target_include_directories(${target} INTERFACE $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/include>
+                                                 $<BUILD_INTERFACE:${PROJECT_BINARY_DIR}/include>
                                                  $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>)
   set_target_properties(${target} PROPERTIES OUTPUT_NAME headloom LINKER_LANGUAGE C)
 endfunction()
@@ -27,13 +26,15 @@ if(NOT HEADLOOM_SANITIZE)
   target_link_options(headloom PRIVATE LINKER:--no-undefined)
 endif()
 headloom_library(headloom)
-set_target_properties(headloom PROPERTIES VERSION ${PROJECT_VERSION} SOVERSION ${PROJECT_VERSION_MAJOR})
+# Below 1.0 a minor version may break what was linked against the one before it.
+set_target_properties(headloom PROPERTIES VERSION ${PROJECT_VERSION}
+                                          SOVERSION ${PROJECT_VERSION_MAJOR}.${PROJECT_VERSION_MINOR})
 
 # The static library is one object, linked from ours and from what they need of libxsmm, in which all other names are
 # made local. A plain archive would show hl__ names and libxsmm's sgemm_.
 set(objects $<TARGET_OBJECTS:headloom_nn> $<TARGET_OBJECTS:headloom_graph> $<TARGET_OBJECTS:headloom_runtime>
             ${headloom_ops_objects})
-set(object ${CMAKE_BINARY_DIR}/headloom.o)
+set(object ${PROJECT_BINARY_DIR}/headloom.o)
 add_custom_command(
   OUTPUT ${object}
   COMMAND ${CMAKE_LINKER} -r -o ${object} ${objects} ${XSMM_LIBRARY} ${XSMM_NOBLAS_LIBRARY}
@@ -45,31 +46,6 @@ add_library(headloom_static STATIC ${object})
 add_library(headloom::static ALIAS headloom_static)
 set_target_properties(headloom_static PROPERTIES EXPORT_NAME static)
 set_source_files_properties(${object} PROPERTIES EXTERNAL_OBJECT ON GENERATED ON)
-target_link_libraries(headloom_static INTERFACE ${private_libraries})
+target_link_libraries(headloom_static INTERFACE "$<BUILD_INTERFACE:${HWLOC_LINK_LIBRARIES}>"
+                                                "$<INSTALL_INTERFACE:hwloc>" ${private_libraries})
 headloom_library(headloom_static)
-
-# ---- installation ----
-install(TARGETS headloom headloom_static EXPORT headloom
-        LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR}
-        ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR})
-install(DIRECTORY include/headloom DESTINATION ${CMAKE_INSTALL_INCLUDEDIR} FILES_MATCHING PATTERN "*.h")
-install(FILES ${CMAKE_BINARY_DIR}/include/headloom/version.h DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/headloom)
-install(FILES README.md LICENSE CONTRIBUTING.md DESTINATION ${CMAKE_INSTALL_DOCDIR})
-install(DIRECTORY docs/ DESTINATION ${CMAKE_INSTALL_DOCDIR} FILES_MATCHING PATTERN "*.md")
-
-set(package ${CMAKE_INSTALL_LIBDIR}/cmake/headloom)
-configure_package_config_file(cmake/headloom-config.cmake.in headloom-config.cmake INSTALL_DESTINATION ${package})
-write_basic_package_version_file(headloom-config-version.cmake COMPATIBILITY SameMajorVersion)
-install(EXPORT headloom NAMESPACE headloom:: FILE headloom-targets.cmake DESTINATION ${package})
-install(FILES ${CMAKE_BINARY_DIR}/headloom-config.cmake ${CMAKE_BINARY_DIR}/headloom-config-version.cmake
-        DESTINATION ${package})
-
-# pkg-config: headloom, and headloom-static for who wants the archive although the shared library lies beside it.
-file(RELATIVE_PATH PC_PREFIX /${CMAKE_INSTALL_LIBDIR}/pkgconfig /)
-string(REGEX REPLACE "/$" "" PC_PREFIX ${PC_PREFIX})
-list(TRANSFORM private_libraries REPLACE "^([^/].*)$" "-l\\1" OUTPUT_VARIABLE PC_PRIVATE)
-list(JOIN PC_PRIVATE " " PC_PRIVATE)
-foreach(file IN ITEMS headloom headloom-static)
-  configure_file(cmake/${file}.pc.in ${file}.pc @ONLY)
-  install(FILES ${CMAKE_BINARY_DIR}/${file}.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
-endforeach()

@@ -2,13 +2,17 @@
 # headloom_options: what every target of the project is compiled with.
 add_library(headloom_options INTERFACE)
 target_compile_features(headloom_options INTERFACE c_std_11)
-target_include_directories(headloom_options INTERFACE ${CMAKE_SOURCE_DIR}/include ${CMAKE_SOURCE_DIR}
-                                                      ${CMAKE_BINARY_DIR}/include)
+target_include_directories(headloom_options INTERFACE ${PROJECT_SOURCE_DIR}/include ${PROJECT_SOURCE_DIR}
+                                                      ${PROJECT_BINARY_DIR}/include)
 target_compile_definitions(headloom_options INTERFACE _GNU_SOURCE)
 # Bits must not depend on the optimiser: no contraction into fused multiply-adds that the source does not ask for.
 target_compile_options(headloom_options INTERFACE -ffp-contract=off -fno-math-errno -fno-trapping-math
   -fvisibility=hidden -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith -Wvla -Wundef
   -Wno-psabi $<$<BOOL:${HEADLOOM_WERROR}>:-Werror>)
+# Of this folder and those below it, whatever a project around them has chosen. Files of the same static names cannot be
+# compiled as one, and the static library is linked from machine code (cmake/HeadloomLibrary.cmake).
+set(CMAKE_UNITY_BUILD OFF)
+set(CMAKE_INTERPROCEDURAL_OPTIMIZATION OFF)
 set(CMAKE_C_STANDARD 11)
 set(CMAKE_C_EXTENSIONS ON)
 set(CMAKE_POSITION_INDEPENDENT_CODE ON)

@@ -47,5 +47,7 @@ report "only runtime and bench may include" \
         grep -vE '^graph/[a-z_]+\.[ch]:[0-9]+:pthread\.h$' || true)"
 report "omp parallel stands only in runtime" \
     "$(grep -rnE '#[[:space:]]*pragma[[:space:]]+omp[[:space:]]+(parallel|task)' --include='*.[ch]' ops graph nn || true)"
+report "more than one parallel region in runtime" \
+    "$(grep -rnE '#[[:space:]]*pragma[[:space:]]+omp[[:space:]]+parallel' --include='*.[ch]' runtime | tail -n +2)"
 
 exit $failed

@@ -1,17 +1,20 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-3-Clause
 # What is installed can be used: a small program outside of the tree is built against it by pkg-config and by
-# find_package, shared and static, and runs.
-#   install.sh BUILD_FOLDER CMAKE COMPILER
+# find_package, shared and static, and runs; so do the examples from their installed sources. The tools find the library
+# beside themselves, also after all of it was moved.
+#   install.sh BUILD_FOLDER CMAKE COMPILER [TOOL...]     tools: those that are built
 set -euo pipefail
 build=$1 cmake=$2 compiler=$3
+shift 3
 here=$(cd "$(dirname "$0")" && pwd)
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 prefix=$work/prefix
 cp -r "$here/consumer" "$work/consumer"
 "$cmake" --install "$build" --prefix "$prefix" >/dev/null
-for file in include/headloom/headloom.h include/headloom/version.h share/doc/headloom/LICENSE; do
+for file in include/headloom/headloom.h include/headloom/version.h share/doc/headloom/LICENSE \
+    share/doc/headloom/examples/quickstart/quickstart.c share/doc/headloom/examples/ner/data/LICENSE.txt; do
     [ -f "$prefix/$file" ] || { echo "$file is not installed"; exit 1; }
 done
 if find "$prefix" -name '*.in' | grep .; then echo "templates are installed"; exit 1; fi
@@ -20,6 +23,11 @@ cd "$work"
 pc() { PKG_CONFIG_PATH=$(dirname "$(find "$prefix" -name headloom.pc)") pkg-config "$@"; }
 library=$(dirname "$(find "$prefix" -name libheadloom.so)")
 version=$(pc --modversion headloom)
+needed=$(readelf -d "$library/libheadloom.so" | sed -n 's/.*(NEEDED).*\[\(.*\)\]/\1/p')
+if grep -vE '^(libhwloc|libgomp|libomp|libc|libm|libdl|libpthread|ld-linux[a-z0-9-]*)\.so' <<<"$needed"; then
+    echo "the library needs more than hwloc, the compiler's OpenMP library and the system's"
+    exit 1
+fi
 
 run() { # kind, program
     local needed output
@@ -47,3 +55,23 @@ run static ./pc_static
 "$cmake" --build cmake
 run shared cmake/shared
 run static cmake/static
+
+examples=$prefix/share/doc/headloom/examples
+# shellcheck disable=SC2046
+"$compiler" "$examples/quickstart/quickstart.c" -o quickstart $(pc --cflags --libs headloom)
+[ "$(readelf -d quickstart | grep -c 'NEEDED.*libheadloom')" = 1 ] || { echo "quickstart does not use the library"; exit 1; }
+# shellcheck disable=SC2046
+"$compiler" -D_GNU_SOURCE -I"$prefix/share/doc/headloom" "$examples"/ner/*.c -o ner \
+    $(pc --cflags --libs headloom cairo) -lunistring -lm
+LD_LIBRARY_PATH=$library ./ner --help | grep -q 'usage: hl-ner' || { echo "the tagger, built from its sources, fails"; exit 1; }
+
+"$cmake" --install "$build" --prefix "$work/tools" --component headloom_tools >/dev/null
+"$cmake" --install "$build" --prefix "$work/tools" --component headloom_library >/dev/null
+[ "$(cd "$work/tools" && find . -name '*.[ah]')" = "" ] || { echo "programs need no headers"; exit 1; }
+mv "$work/tools" "$work/moved"
+for tool in "$@"; do
+    found=$(ldd "$work/moved/bin/$tool" | awk '/libheadloom/ {print $3}')
+    [ "$(realpath "$found")" = "$(realpath "$(find "$work/moved" -name 'libheadloom.so.*.*.*')")" ] ||
+        { echo "$tool finds '$found' instead of the library beside it"; exit 1; }
+    "$work/moved/bin/$tool" --help >/dev/null || { echo "$tool --help fails with $?"; exit 1; }
+done

@@ -36,6 +36,11 @@ report "a C file opens with its licence line, then says what lives in it" "$(awk
     FNR == 3 && /^ \* [^ ]/ {good[FILENAME]++}
     END {for (i = 1; i < ARGC; i++) if (good[ARGV[i]] != 3) print ARGV[i]}' "${c_files[@]}")"
 report "more than 600 lines" "$(wc -l "${files[@]}" | awk '$2 != "total" && $1 > 600')"
+report "a function of more than 65 lines" "$(awk 'FNR == 1 {begun = 0}
+    /^[a-z].*\) \{$/ {begun = FNR}
+    /^ +.*\) \{$/ && !begun && before ~ /^[a-z].*,$/ {begun = FNR}
+    /^}/ {if (begun && FNR - begun > 65) print FILENAME ":" begun; begun = 0}
+    {before = $0}' "${c_files[@]}")"
 report "more than 120 columns" "$(grep -nE '^.{121,}$' "${c_files[@]}" || true)"
 report "tabs or blanks at the end of a line" "$(grep -nP '\t|[ \t]+$' "${c_files[@]}" || true)"
 # The words are written so that this file does not find itself.

@@ -31,6 +31,10 @@ plant graph/planted.c "$top/* $to_do: later */"
 plant graph/planted.c "$top$dead"
 plant graph/planted.c "$top$(printf '/* %0130d */' 0)"
 plant nn/planted.c "$top$(yes '/* line */' | head -600)"
+plant ops/planted.c "${top}void planted(int x,
+             int y) {
+$(yes '    x += y;' | head -66)
+}"
 plant cmake/planted.cmake "# SPDX-License-Identifier: BSD-3-Clause
 set(flags $fast)"
 plant graph/planted.c "${top}void *planted(void) { return malloc(1); }"
