@@ -293,6 +293,39 @@ static hl_status pin_outputs(walk *w) {
     return ir->status;
 }
 
+/* Keeps the scalars that have to be finite, to be looked at after a run: those that the program computes, and of state
+ * tensors what a run has read. Inputs are checked when they are written, constants before. */
+static hl_status watch(walk *w, uint32_t value, const char *user) {
+    hl__ir *ir = w->ir;
+    uint32_t seen = w->placeholder[value], base = ir->values[seen].base;
+    if (ir->values[base].kind == HL__VALUE_INPUT || ir->values[base].kind == HL__VALUE_CONSTANT) return HL_OK;
+    const char *name = ir->values[value].name;
+    for (size_t i = 0; i < ir->n_watched; i++)
+        if (ir->watched[i].value == seen || ir->watched[i].name == name) return HL_OK; /* by another update */
+    if (ir->values[base].kind == HL__VALUE_STATE) {
+        uint32_t copy = hl__ir_value(ir, HL__VALUE_COMPUTED, name, HL_F32, &HL_SCALAR);
+        if (copy == HL__NONE || hl__emit_copy(ir, seen, copy) != HL_OK) return ir->status;
+        seen = base = copy;
+    }
+    ir->values[base].output = true;
+    ir->watched[ir->n_watched++] = (hl__ir_watched){.value = seen, .name = name, .user = user};
+    return HL_OK;
+}
+
+static hl_status watch_all(walk *w) {
+    hl__ir *ir = w->ir;
+    size_t n = 0;
+    for (size_t i = 0; i < ir->n_nodes; i++) n += (size_t)__builtin_popcount(ir->nodes[i].finite);
+    ir->watched = hl__store_take(&ir->store, n, sizeof *ir->watched);
+    if (!ir->watched) return hl__ir_no_memory(ir);
+    for (size_t i = 0; i < ir->n_nodes && ir->status == HL_OK; i++) {
+        const hl__ir_node *node = &ir->nodes[i];
+        for (size_t k = 0; k < node->n_inputs && ir->status == HL_OK; k++)
+            if (!node->removed && node->finite >> k & 1) watch(w, node->inputs[k], node->name);
+    }
+    return ir->status;
+}
+
 hl_status hl__ir_differentiate(hl__ir *ir) {
     walk w = {.ir = ir, .n_values = ir->n_values};
     w.reaches = hl__store_take(&w.scratch, ir->n_values, 1);
@@ -300,7 +333,8 @@ hl_status hl__ir_differentiate(hl__ir *ir) {
     w.placeholder = hl__store_take(&w.scratch, ir->n_values, sizeof *w.placeholder);
     if (!w.reaches || !w.gradient || !w.placeholder) hl__ir_no_memory(ir);
     for (uint32_t v = 0; ir->status == HL_OK && v < ir->n_values; v++) w.placeholder[v] = v;
-    if (ir->status == HL_OK && walk_all(&w) == HL_OK && pin_outputs(&w) == HL_OK) hl__order_calls(ir);
+    if (ir->status == HL_OK && walk_all(&w) == HL_OK && pin_outputs(&w) == HL_OK && watch_all(&w) == HL_OK)
+        hl__order_calls(ir);
     hl__store_clear(&w.scratch);
     return ir->status;
 }

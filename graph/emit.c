@@ -15,7 +15,6 @@ void hl__emission_of(hl__ir *ir, const hl__ir_node *node, hl__emission *e) {
                         .options = node->options,
                         .name = node->name,
                         .id = node->id,
-                        .last = node->last,
                         .n_inputs = node->n_inputs,
                         .n_outputs = node->n_outputs};
     memcpy(e->inputs, node->inputs, sizeof e->inputs);
@@ -57,7 +56,6 @@ static hl_status append(hl__ir *ir, const hl_pass *pass, const char *node_name, 
     call->pass = pass;
     call->name = name;
     call->background = pass->background;
-    call->last = e && e->last;
     memcpy(call->operand, operands, (n_reads + n_writes) * sizeof *operands);
     call->call = (hl_call){.operand = call->view,
                            .n_reads = n_reads,

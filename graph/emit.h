@@ -13,7 +13,6 @@ typedef struct hl__emission {
     const void *options;
     const char *name;
     uint32_t id;
-    bool last;
     uint32_t inputs[HL_MAX_INPUTS], d_inputs[HL_MAX_INPUTS], shares[HL_MAX_INPUTS];
     uint32_t outputs[HL_MAX_OUTPUTS], d_outputs[HL_MAX_OUTPUTS];
     size_t n_inputs, n_outputs;

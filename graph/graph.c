@@ -3,6 +3,7 @@
  * Building: leaves, nodes, the first error. The typed constructors are in construct.c. */
 #include "graph/graph.h"
 
+#include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -134,7 +135,9 @@ hl_tensor *hl_constant(hl_graph *graph, const char *name, hl_dtype dtype, hl_sha
 hl_tensor *hl_param(hl_graph *graph, const char *name, hl_dtype dtype, hl_shape shape) {
     if (!hl__graph_open(graph) || !leaf_valid(graph, "parameter", name, dtype, &shape)) return NULL;
     if (dtype != HL_F32) return hl__graph_fail(graph, HL_UNSUPPORTED, "parameter '%s': only f32 can be trained", name);
-    return state_leaf(graph, HL__TENSOR_PARAM, name, dtype, shape);
+    hl_tensor *last = graph->last_tensor, *param = state_leaf(graph, HL__TENSOR_PARAM, name, dtype, shape);
+    if (param && graph->last_tensor != last) param->decays = shape.rank >= 2;
+    return param;
 }
 
 hl_tensor *hl__graph_state(hl_graph *graph, const char *name, hl_dtype dtype, hl_shape shape) {
@@ -167,6 +170,12 @@ hl_tensor *hl_param_init(hl_graph *graph, hl_tensor *param, hl_init_function fun
 hl_tensor *hl_param_freeze(hl_graph *graph, hl_tensor *param) {
     if (!is_param(graph, param, "hl_param_freeze")) return NULL;
     param->frozen = true;
+    return param;
+}
+
+hl_tensor *hl_param_decay(hl_graph *graph, hl_tensor *param, bool decays) {
+    if (!is_param(graph, param, "hl_param_decay")) return NULL;
+    param->decays = decays;
     return param;
 }
 
@@ -288,6 +297,33 @@ static bool narrow_indices(hl_graph *graph, hl__node *node, const hl_inference *
     return true;
 }
 
+/* What has to be finite: inputs, also behind operators that only move elements, are checked when they are written, and
+ * constants at once; what else makes numbers is looked at when it has. */
+static void mark_finite(hl_tensor *tensor, const hl__node *user) {
+    if (tensor->kind == HL__TENSOR_OUTPUT && moves_elements(tensor->node->op)) {
+        bool all = tensor->node->op == hl__operator(HL__OP_append);
+        for (size_t i = 0; i < (all ? tensor->node->n_inputs : 1); i++) mark_finite(tensor->node->inputs[i], user);
+    } else if (tensor->kind == HL__TENSOR_INPUT) {
+        tensor->finite_user = user;
+    } else if (tensor->kind == HL__TENSOR_CONSTANT) {
+        const float *values = tensor->values;
+        for (size_t i = 0; i < hl_shape_elements(&tensor->shape); i++)
+            if (!isfinite(values[i]))
+                hl__graph_fail(tensor->graph, HL_OUT_OF_RANGE, "%s '%s': constant '%s' is %g, which is not finite",
+                               user->op->name, user->name, tensor->name, (double)values[i]);
+    }
+}
+
+static bool mark_finite_inputs(hl_graph *graph, hl__node *node, const hl_inference *rule) {
+    for (size_t i = 0; i < node->n_inputs; i++) {
+        const hl_tensor *input = node->inputs[i];
+        if (!(rule->finite >> i & 1) || !input || input->dtype != HL_F32 || input->shape.rank != 0) continue;
+        node->finite |= 1u << i;
+        mark_finite(node->inputs[i], node);
+    }
+    return graph->status == HL_OK;
+}
+
 /* Shapes that overflow, by broadcasting for instance, and mistakes of a user's own rule. */
 static bool outputs_valid(hl_graph *graph, const hl__node *node, const hl_inference *rule) {
     if (rule->n_outputs > HL_MAX_OUTPUTS || rule->n_outputs < node->op->n_saved)
@@ -342,7 +378,8 @@ hl__node *hl__graph_apply(hl_graph *graph, const hl_operator *op, hl_tensor *con
     if (!node->name || (op->options_bytes && !node->options)) return fail_memory(graph);
 
     hl_inference rule = {0};
-    if (!infer(graph, node, &rule) || !narrow_indices(graph, node, &rule)) return NULL;
+    if (!infer(graph, node, &rule) || !narrow_indices(graph, node, &rule) || !mark_finite_inputs(graph, node, &rule))
+        return NULL;
     node->n_outputs = rule.n_outputs;
     memcpy(node->temps, rule.temp, sizeof node->temps);
     for (size_t i = 0; i < node->n_outputs; i++) {

@@ -36,12 +36,14 @@ struct hl_tensor {
     const void *values; /* CONSTANT: dense */
 
     bool frozen; /* PARAM */
+    bool decays; /* PARAM: optimisers' weight decay is for it */
     hl_init_function init;
     const void *init_context;
 
     /* INPUT of type I32: values that every consumer accepts, and who narrowed the range last. */
     int32_t index_min, index_max;
     const hl__node *index_user;
+    const hl__node *finite_user; /* INPUT of type F32: takes finite numbers alone; NULL where none does */
 };
 
 struct hl__node {
@@ -56,7 +58,8 @@ struct hl__node {
     hl_tensor *outputs[HL_MAX_OUTPUTS]; /* saved ones last */
     size_t n_outputs;
     hl_shape temps[HL_MAX_TEMPS];
-    hl__node **after; /* nodes that belong to this one: updates before the step is counted */
+    uint32_t finite;  /* bit i: input i has to be finite */
+    hl__node **after; /* nodes that belong to this one: the updates of an optimiser, the count of runs */
     size_t n_after;
 };
 
@@ -65,6 +68,7 @@ struct hl_graph {
     hl_tensor *tensors, *last_tensor;
     hl__node *nodes, *last_node;
     uint32_t n_tensors, n_nodes;
+    hl__node *count_step; /* counts the runs that train; made with the first optimiser */
     hl_status status;
     char message[640];
     hl__error unmade; /* why the last program was not made: several threads may make programs of a graph */
@@ -80,7 +84,7 @@ hl_tensor *hl__graph_tensor(hl_graph *graph, hl__tensor_kind kind, const char *n
 
 /* The state tensor of this name, made at the first call. */
 hl_tensor *hl__graph_state(hl_graph *graph, const char *name, hl_dtype dtype, hl_shape shape);
-hl_tensor *hl__graph_step(hl_graph *graph); /* finished training steps, I32 scalar */
+hl_tensor *hl__graph_step(hl_graph *graph); /* runs that trained, I32 scalar */
 
 /* hl_apply, but gives the node. */
 hl__node *hl__graph_apply(hl_graph *graph, const hl_operator *op, hl_tensor *const inputs[], size_t n,

@@ -181,7 +181,7 @@ static hl_status add_node(hl__ir *ir, const selection *s, const hl__node *node) 
     made->name = node->name;
     made->id = node->id;
     made->keep = writes_in_place(node->op);
-    made->last = node->n_after > 0;
+    made->finite = node->finite;
     made->n_inputs = node->n_inputs;
     for (size_t i = 0; i < node->n_inputs; i++)
         made->inputs[i] = node->inputs[i] ? s->value[node->inputs[i]->id] : HL__NONE;

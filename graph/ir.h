@@ -60,9 +60,9 @@ typedef struct hl__ir_node {
     uint32_t outputs[HL_MAX_OUTPUTS];
     size_t n_outputs;
     hl_shape temps[HL_MAX_TEMPS];
-    bool removed; /* by a later stage */
-    bool keep;    /* needed for what it writes in place */
-    bool last;    /* counts the step: behind every update */
+    bool removed;    /* by a later stage */
+    bool keep;       /* needed for what it writes in place */
+    uint32_t finite; /* bit i: input i has to be finite */
 } hl__ir_node;
 
 /* A placeholder for a gradient that some node or output reads. */
@@ -80,8 +80,13 @@ typedef struct hl__call {
     size_t n_tiles;
     double flops, bytes;
     bool background;
-    bool last;
 } hl__call;
+
+/* A scalar that the program computes, and that a node needs to be finite. */
+typedef struct hl__ir_watched {
+    uint32_t value;
+    const char *name, *user;
+} hl__ir_watched;
 
 typedef struct hl__ir {
     hl__store store;
@@ -93,6 +98,8 @@ typedef struct hl__ir {
     size_t n_nodes, room_nodes;
     hl__ir_gradient *gradients;
     size_t n_gradients;
+    hl__ir_watched *watched;
+    size_t n_watched;
     hl__call **calls; /* in the serial order */
     size_t n_calls, room_calls;
     size_t n_forward; /* calls before the first gradient */

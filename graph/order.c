@@ -12,11 +12,12 @@
 typedef struct ordering {
     hl__ir *ir;
     hl__store scratch;
-    uint32_t *writers_left; /* base: calls still to come that compute it */
-    uint32_t *readers_left; /* base: calls still to come that read it */
-    char *late;             /* base: computed by an update, or from what one computes */
-    char *moves;            /* call: an update, or reads a late base */
-    hl__call **updates;     /* calls that move and are not yet placed, in their order */
+    uint32_t *writers_left;  /* base: calls still to come that compute it */
+    uint32_t *readers_left;  /* base: calls still to come that read it */
+    char *late;              /* base: computed by an update, or from what one computes */
+    char *moves;             /* call: an update, or reads a late base */
+    const hl__call **writer; /* base of state: the call that updates it */
+    hl__call **updates;      /* calls that move and are not yet placed, in their order */
     size_t n_updates;
     hl__call **ordered;
     size_t n_ordered;
@@ -39,6 +40,21 @@ static bool find_late(ordering *o, const hl__call *call) {
         if (base != HL__NONE && o->ir->values[base].kind == HL__VALUE_COMPUTED) o->late[base] = 1;
     }
     return moves;
+}
+
+/* Two nodes that update one tensor would each start from what the other has made of it, or not. */
+static hl_status note_writer(ordering *o, const hl__call *call) {
+    for (size_t i = 0; i < call->call.n_writes; i++) {
+        uint32_t base = base_of(o->ir, call->operand[call->call.n_reads + i]);
+        if (base == HL__NONE || o->ir->values[base].kind != HL__VALUE_STATE) continue;
+        const hl__call *other = o->writer[base];
+        if (other && other->call.node_id != call->call.node_id)
+            return hl__ir_fail(o->ir, HL_UNSUPPORTED,
+                               "'%s' is updated by '%s' and by '%s': a program updates a tensor once",
+                               o->ir->values[base].name, other->name, call->name);
+        o->writer[base] = call;
+    }
+    return HL_OK;
 }
 
 static void count_uses(ordering *o, const hl__call *call, int change) {
@@ -97,15 +113,13 @@ static bool follows(const ordering *o, const hl__call *call, size_t n) {
     return true;
 }
 
-/* last: also those that count the step. */
-static void place_ready_updates(ordering *o, bool last) {
+static void place_ready_updates(ordering *o) {
     for (bool changed = true; changed;) {
         changed = false;
         size_t kept = 0;
         for (size_t i = 0; i < o->n_updates; i++) {
             hl__call *call = o->updates[i];
-            bool now =
-                hl__ir_writes_state(o->ir, call) ? (last || !call->last) && ready(o, call) : follows(o, call, kept);
+            bool now = hl__ir_writes_state(o->ir, call) ? ready(o, call) : follows(o, call, kept);
             if (now) {
                 place(o, call);
                 changed = true;
@@ -123,24 +137,25 @@ hl_status hl__order_calls(hl__ir *ir) {
     o.readers_left = hl__store_take(&o.scratch, ir->n_values, sizeof *o.readers_left);
     o.late = hl__store_take(&o.scratch, ir->n_values, 1);
     o.moves = hl__store_take(&o.scratch, ir->n_calls, 1);
+    o.writer = hl__store_take(&o.scratch, ir->n_values, sizeof *o.writer);
     o.updates = hl__store_take(&o.scratch, ir->n_calls, sizeof *o.updates);
     o.ordered = hl__store_take(&o.scratch, ir->n_calls, sizeof *o.ordered);
-    if (!o.writers_left || !o.readers_left || !o.late || !o.moves || !o.updates || !o.ordered) {
+    if (!o.writers_left || !o.readers_left || !o.late || !o.moves || !o.writer || !o.updates || !o.ordered) {
         hl__store_clear(&o.scratch);
         return hl__ir_no_memory(ir);
     }
     for (size_t c = 0; c < ir->n_calls; c++) {
+        note_writer(&o, ir->calls[c]);
         count_uses(&o, ir->calls[c], 1);
         o.moves[c] = find_late(&o, ir->calls[c]);
         if (o.moves[c]) o.updates[o.n_updates++] = ir->calls[c];
     }
-    place_ready_updates(&o, false);
+    place_ready_updates(&o);
     for (size_t c = 0; c < ir->n_calls; c++) {
         if (o.moves[c]) continue;
         place(&o, ir->calls[c]);
-        if (o.n_updates) place_ready_updates(&o, false);
+        if (o.n_updates) place_ready_updates(&o);
     }
-    place_ready_updates(&o, true);
     if (o.n_updates)
         hl__ir_fail(ir, HL_UNSUPPORTED, "'%s' overwrites a state tensor that another update still has to read",
                     o.updates[0]->name);

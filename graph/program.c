@@ -209,6 +209,18 @@ static hl_status check_indices(hl_program *program, const hl_tensor *tensor, con
     return HL_OK;
 }
 
+static hl_status check_finite(hl_program *program, const hl_tensor *tensor, const void *data) {
+    size_t n = hl_shape_elements(&tensor->shape);
+    for (size_t i = 0; i < n; i++) {
+        float number;
+        memcpy(&number, (const char *)data + i * sizeof number, sizeof number);
+        if (isfinite(number)) continue;
+        return fail(program, HL_OUT_OF_RANGE, "'%s': element %zu is %g; '%s' takes finite numbers", tensor->name, i,
+                    (double)number, tensor->finite_user->name);
+    }
+    return HL_OK;
+}
+
 static hl_status write_value(hl_program *program, hl_tensor *tensor, const void *data, size_t bytes) {
     hl__value *value = NULL;
     hl_status status = find_value(program, "hl_program_write", tensor, data, bytes, &value);
@@ -217,6 +229,7 @@ static hl_status write_value(hl_program *program, hl_tensor *tensor, const void 
         return fail(program, HL_NOT_FOUND, "hl_program_write: '%s' is no input", tensor->name);
     if (value->dtype == HL_I32 && tensor->index_user && (status = check_indices(program, tensor, data)) != HL_OK)
         return status;
+    if (tensor->finite_user && (status = check_finite(program, tensor, data)) != HL_OK) return status;
     memcpy(value->data, data, bytes);
     return HL_OK;
 }
@@ -267,6 +280,20 @@ hl_status hl_program_read(hl_program *program, hl_tensor *tensor, void *data, si
     return status;
 }
 
+/* What the program has computed that had to be finite. */
+static hl_status check_watched(hl_program *program) {
+    const hl__ir *ir = &program->ir;
+    for (size_t i = 0; i < ir->n_watched; i++) {
+        const hl__ir_watched *watched = &ir->watched[i];
+        const hl__value *value = &ir->values[watched->value];
+        float scalar = ((const float *)ir->values[value->base].data)[value->offset];
+        if (!isfinite(scalar))
+            return fail(program, HL_NOT_FINITE, "'%s' is %g after the run; '%s' takes finite numbers", watched->name,
+                        (double)scalar, watched->user);
+    }
+    return HL_OK;
+}
+
 static hl_status check_scalars(hl_program *program) {
     for (size_t i = 0; i < program->n_outputs; i++) {
         const hl_tensor *tensor = program->outputs[i];
@@ -300,7 +327,7 @@ hl_status hl_program_run(hl_program *program) {
     if (status == HL_BUSY)
         words = "a kernel calls while the runtime or the state is in use by a run that may be its own";
     if (status != HL_OK) fail(program, status, "hl_program_run: %s", words);
-    else status = check_scalars(program);
+    else if ((status = check_watched(program)) == HL_OK) status = check_scalars(program);
     hl__program_give_back(program);
     return status;
 }

@@ -30,7 +30,7 @@ hl_tensor *hl__nn_param(const hl_nn *nn, const char *name, const char *part, hl_
     char text[HL__NN_NAME];
     if (!hl__nn_join(nn, text, name, part)) return NULL;
     hl_tensor *param = hl_param(nn->graph, text, HL_F32, shape);
-    if (fan_in == 0) return hl_init_constant(nn->graph, param, 0);
+    if (fan_in == 0) return hl_init_constant(nn->graph, hl_param_decay(nn->graph, param, false), 0);
     float bound = (float)(1 / sqrt((double)fan_in));
     return hl_init_uniform(nn->graph, param, -bound, bound, nn->seed);
 }

@@ -18,7 +18,8 @@ bool hl__nn_ready(const hl_nn *nn, const char *layer, const char *name, const hl
 /* Writes "<name>.<part>" and returns text; NULL, with the error in the graph, where it is too long. */
 const char *hl__nn_join(const hl_nn *nn, char text[HL__NN_NAME], const char *name, const char *part);
 
-/* The parameter "<name>.<part>": uniform in +-1/sqrt(fan_in); zeros where fan_in is 0. */
+/* The parameter "<name>.<part>": uniform in +-1/sqrt(fan_in); where fan_in is 0, a bias or a gain, zeros that do not
+ * decay. */
 hl_tensor *hl__nn_param(const hl_nn *nn, const char *name, const char *part, hl_shape shape, size_t fan_in);
 
 #endif

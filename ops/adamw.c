@@ -2,28 +2,31 @@
  *
  * adamw: Adam with decoupled weight decay (Loshchilov and Hutter 2019, algorithm 2), in place.
  *
- *   m = b1 m + (1 - b1) g        v = b2 v + (1 - b2) g^2        t = step + 1
+ *   m = b1 m + (1 - b1) g        v = b2 v + (1 - b2) g^2        t = count + 1
  *   p = p - rate (m / (1 - b1^t) / (sqrt(v / (1 - b2^t)) + epsilon) + decay p)
- *   parameter p, moments m and v (state), gradient g, rate (scalar), step (i32 scalar: steps finished) */
+ *   parameter p, moments m and v (state), gradient g, rate (scalar), count (i32 scalar: updates of p that are finished)
+ *
+ * A rate that is not finite changes nothing; the run then says HL_NOT_FINITE. */
 #include "ops/update.h"
 
 /* ---- checks ---- */
 
 static hl_status infer(hl_inference *i) {
     const hl_adamw_config *config = i->options;
-    if (!(config->beta1 >= 0 && config->beta1 < 1 && config->beta2 >= 0 && config->beta2 < 1))
-        return hl_refuse(i, HL_OUT_OF_RANGE, "beta %g and %g are not in [0, 1)", (double)config->beta1,
-                         (double)config->beta2);
-    if (!(config->epsilon >= 0 && config->epsilon < INFINITY && config->decay >= 0 && config->decay < INFINITY))
-        return hl_refuse(i, HL_OUT_OF_RANGE, "epsilon %g and decay %g are not numbers from 0 on",
-                         (double)config->epsilon, (double)config->decay);
+    const hl__update_option options[] = {{"beta1", config->beta1, 1},
+                                         {"beta2", config->beta2, 1},
+                                         {"epsilon", config->epsilon, INFINITY},
+                                         {"decay", config->decay, INFINITY}};
+    for (size_t k = 0; k < sizeof options / sizeof options[0]; k++)
+        if (!hl__update_option_valid(i, &options[k])) return HL_OUT_OF_RANGE;
     i->index_min[5] = 0;
+    i->finite = 1u << 4;
     return hl__update_infer(i, 4, 1u << 5);
 }
 
 /* ---- the update ---- */
 
-enum { G, RATE, STEP, P, M, V };
+enum { G, RATE, COUNT, P, M, V };
 
 /* base^n by squaring: the same bits everywhere, which the C library does not promise. */
 static double power(double base, uint32_t n) {
@@ -40,7 +43,8 @@ static void kernel(const hl_call *call, const hl_tile *tile) {
     const hl_view *p = &call->operand[P];
     float b1 = beta_or(config->beta1, 0.9f), b2 = beta_or(config->beta2, 0.999f);
     float epsilon = beta_or(config->epsilon, 1e-8f), rate = *hl__f32(&call->operand[RATE]);
-    uint32_t t = (uint32_t)*hl__i32(&call->operand[STEP]) + 1;
+    if (!isfinite(rate)) return;
+    uint32_t t = (uint32_t)*hl__i32(&call->operand[COUNT]) + 1;
     float m_scale = (float)(1 / (1 - power((double)b1, t))), v_scale = (float)(1 / (1 - power((double)b2, t)));
     hl_box box = hl__update_box(call, tile);
     size_t rank = p->shape.rank, at[HL_MAX_RANK] = {0}, n = rank ? box.end[rank - 1] - box.begin[rank - 1] : 1;

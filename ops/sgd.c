@@ -3,25 +3,28 @@
  * sgd: stochastic gradient descent with momentum (Sutskever et al. 2013, without Nesterov's correction), in place.
  *
  *   v = momentum v + g + decay p        p = p - rate v
- *   parameter p, velocity v (state; only with momentum), gradient g, rate (scalar) */
+ *   parameter p, velocity v (state; only with momentum), gradient g, rate (scalar), count (i32 scalar: updates of p
+ * that are finished; not looked at: whoever counts this update waits for it)
+ *
+ * A rate that is not finite changes nothing; the run then says HL_NOT_FINITE. */
 #include "ops/update.h"
 
 /* ---- checks ---- */
 
 static hl_status infer(hl_inference *i) {
     const hl_sgd_config *config = i->options;
-    if (!(config->momentum >= 0 && config->momentum < 1))
-        return hl_refuse(i, HL_OUT_OF_RANGE, "momentum %g is not in [0, 1)", (double)config->momentum);
-    if (!(config->decay >= 0 && config->decay < INFINITY))
-        return hl_refuse(i, HL_OUT_OF_RANGE, "decay %g is not a number from 0 on", (double)config->decay);
+    const hl__update_option options[] = {{"momentum", config->momentum, 1}, {"decay", config->decay, INFINITY}};
+    for (size_t k = 0; k < sizeof options / sizeof options[0]; k++)
+        if (!hl__update_option_valid(i, &options[k])) return HL_OUT_OF_RANGE;
     if (config->momentum > 0 && !hl_view_present(&i->input[1]))
         return hl_refuse(i, HL_INVALID_ARGUMENT, "momentum needs a velocity, input 1");
-    return hl__update_infer(i, 3, 0);
+    i->finite = 1u << 3;
+    return hl__update_infer(i, 3, 1u << 4);
 }
 
 /* ---- the update ---- */
 
-enum { G, RATE, P, V };
+enum { G, RATE, COUNT, P, V };
 
 static void kernel(const hl_call *call, const hl_tile *tile) {
     const hl_sgd_config *config = call->options;
@@ -29,6 +32,7 @@ static void kernel(const hl_call *call, const hl_tile *tile) {
     hl_box box = hl__update_box(call, tile);
     size_t rank = p->shape.rank, at[HL_MAX_RANK] = {0}, n = rank ? box.end[rank - 1] - box.begin[rank - 1] : 1;
     float rate = *hl__f32(&call->operand[RATE]);
+    if (!isfinite(rate)) return;
     for (bool started = false; hl__next_row(&box, rank, at, &started);) {
         float *p_i = hl__f32(p) + hl__offset(p, at), *v_i = NULL;
         const float *g_i = hl__f32(g) + hl__offset(g, at);
@@ -49,8 +53,8 @@ static const hl_pass update = {
 HL__DEFINE_OPERATOR(sgd) = {
     .name = "sgd",
     .min_inputs = 4,
-    .max_inputs = 4,
-    .optional = 1 << 1,
+    .max_inputs = 5,
+    .optional = 1 << 1 | 1 << 4,
     .options_bytes = sizeof(hl_sgd_config),
     .infer = infer,
-    .forward = {{.pass = &update, .reads = {HL_IN(2), HL_IN(3)}, .writes = {HL_IN(0), HL_IN(1)}}}};
+    .forward = {{.pass = &update, .reads = {HL_IN(2), HL_IN(3), HL_IN(4)}, .writes = {HL_IN(0), HL_IN(1)}}}};

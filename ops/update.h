@@ -7,6 +7,20 @@
 #include "ops/elementwise.h"
 #include "ops/matrix.h"
 
+typedef struct hl__update_option {
+    const char *name;
+    float value;
+    float limit; /* values from 0 on, below it */
+} hl__update_option;
+
+/* False, with the refusal, where the value is out of range. */
+static inline bool hl__update_option_valid(hl_inference *i, const hl__update_option *option) {
+    if (option->value >= 0 && option->value < option->limit) return true;
+    hl_refuse(i, HL_OUT_OF_RANGE, "%s %g is not in [0, %g)", option->name, (double)option->value,
+              (double)option->limit);
+    return false;
+}
+
 /* Inputs 0 .. n_tensors - 1 have the shape of the parameter, input 0; the others are scalars. */
 static inline hl_status hl__update_infer(hl_inference *i, size_t n_tensors, uint32_t integers) {
     char a[HL_SHAPE_TEXT], b[HL_SHAPE_TEXT];

@@ -33,7 +33,7 @@ void ner_tagger_clear(ner_tagger *tagger) {
     *tagger = (ner_tagger){0};
 }
 
-/* Moments and the step count are in the state, too: their names hold a slash or are "step". */
+/* Moments and counts are in the state, too: their names hold a slash or are "step". */
 static int is_parameter(const char *name) { return !strchr(name, '/') && strcmp(name, "step") != 0; }
 
 size_t ner_tagger_parameters(const ner_tagger *tagger) {

@@ -63,6 +63,10 @@ HL_PUBLIC hl_tensor *hl_param_init(hl_graph *graph, hl_tensor *param, hl_init_fu
 /* A frozen parameter is left alone by optimisers that choose for themselves; its gradient can still be asked for. */
 HL_PUBLIC hl_tensor *hl_param_freeze(hl_graph *graph, hl_tensor *param);
 
+/* Whether the weight decay of optimisers is for the parameter. As it is made, it is for those of rank 2 and more:
+ * matrices and tables; vectors that stand for biases or gains, of whatever rank, say no. */
+HL_PUBLIC hl_tensor *hl_param_decay(hl_graph *graph, hl_tensor *param, bool decays);
+
 /* ---- tensors ---- */
 
 /* Gives the node that makes the tensor a name, for errors, traces and dumps. Returns the tensor. */
@@ -201,24 +205,35 @@ HL_PUBLIC hl_tensor *hl_squared_error(hl_graph *graph, hl_tensor *prediction, hl
 HL_PUBLIC hl_tensor *hl_gradient(hl_graph *graph, hl_tensor *loss, hl_tensor *wrt);
 
 typedef struct hl_sgd_options {
-    hl_tensor *rate; /* F32 scalar */
-    float momentum;
-    float decay;              /* on parameters of rank 2 and more */
+    hl_tensor *rate;          /* F32 scalar, usually an input */
+    float momentum;           /* in [0, 1) */
+    float decay;              /* from 0 on; on parameters that decay (hl_param_decay) */
     hl_tensor *const *params; /* NULL: every parameter that the loss depends on and that is not frozen */
     size_t n_params;
 } hl_sgd_options;
 
 typedef struct hl_adamw_options {
-    hl_tensor *rate;             /* F32 scalar, usually an input */
-    float beta1, beta2, epsilon; /* 0: 0.9, 0.999, 1e-8 */
-    float decay;                 /* on parameters of rank 2 and more */
-    hl_tensor *const *params;    /* NULL: every parameter that the loss depends on and that is not frozen */
+    hl_tensor *rate;          /* F32 scalar, usually an input */
+    float beta1, beta2;       /* in [0, 1); 0: 0.9, 0.999 */
+    float epsilon;            /* from 0 on; 0: 1e-8 */
+    float decay;              /* from 0 on; on parameters that decay (hl_param_decay) */
+    hl_tensor *const *params; /* NULL: every parameter that the loss depends on and that is not frozen */
     size_t n_params;
 } hl_adamw_options;
 
-/* One training step (Loshchilov and Hutter 2019). Asking a program for the returned tensor (HL_I32 scalar: steps
- * finished) makes each run compute the gradients and update the parameters in place. Every other result of that run
- * is computed from the parameters before the update. */
+/* One training step (Loshchilov and Hutter 2019). Asking a program for the returned tensor makes each run compute the
+ * gradients and update the parameters in place. Every other result of that run is computed from the parameters before
+ * the update.
+ *
+ * The returned tensor (HL_I32 scalar) is the number of steps that this optimiser has finished. It is kept with the
+ * parameters: each counts the updates that it has had in all programs on the state, AdamW corrects its moments by this
+ * count, and where the counts differ, since others have trained some of the parameters as well, the least is returned.
+ * A program may have any number of optimisers; two that update the same parameter are refused by hl_program_create
+ * (HL_UNSUPPORTED, with the names). Dropout goes on by one a run, whatever their number.
+ *
+ * HL_OUT_OF_RANGE: an option that is not in the range above, NaN among them. A rate that is not finite changes no
+ * parameter, moment or count, and is never passed over: an input is refused when it is written (HL_OUT_OF_RANGE), a
+ * rate that the graph computes or keeps as state makes the run HL_NOT_FINITE. */
 HL_PUBLIC hl_tensor *hl_sgd(hl_graph *graph, hl_tensor *loss, const hl_sgd_options *options);
 HL_PUBLIC hl_tensor *hl_adamw(hl_graph *graph, hl_tensor *loss, const hl_adamw_options *options);
 

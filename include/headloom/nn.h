@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
  * Layers and the ladder of attention blocks, on the public graph API alone. Parameters are named "<name>.<part>" and
- * get seeded first values that are the same on every machine.
+ * get seeded first values that are the same on every machine. Weight decay is for matrices and for tables of words; it
+ * leaves biases and gains alone, also those of queries, keys and values, and the learned bias on distances
+ * (hl_param_decay).
  *
  * Errors stay in the graph, as with every constructor; these calls return NULL then. */
 #ifndef HEADLOOM_NN_H

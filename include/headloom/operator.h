@@ -155,6 +155,10 @@ typedef struct hl_inference {
     int32_t index_min[HL_MAX_INPUTS];
     int32_t index_max[HL_MAX_INPUTS];
 
+    /* Bit i: HL_F32 input i is a scalar that has to be finite, as a rate has. An input of the graph is then refused
+     * when it is written, a constant at once; one that is computed is looked at after each run (HL_NOT_FINITE). */
+    uint32_t finite;
+
     char message[320]; /* what is wrong, with shapes; the graph puts operator and node before it */
 } hl_inference;
 

@@ -34,13 +34,13 @@ HL_PUBLIC hl_status hl_program_state(const hl_program *program, size_t index, co
 
 /* Copies an input's values in, dense row-major; bytes must be the tensor's exact size. They stay until written again;
  * inputs that were never written are zeros (an index: the value next to zero that is accepted). HL_OUT_OF_RANGE: an
- * index that some consumer does not accept (nothing is written then). HL_NOT_FOUND: no input of this program.
- * HL_SHAPE_MISMATCH: bytes. HL_BUSY. */
+ * index that some consumer does not accept, a rate of an optimiser that is not finite (nothing is written then).
+ * HL_NOT_FOUND: no input of this program. HL_SHAPE_MISMATCH: bytes. HL_BUSY. */
 HL_PUBLIC hl_status hl_program_write(hl_program *program, hl_tensor *tensor, const void *data, size_t bytes);
 
 /* Runs once. Allocates nothing. HL_NOT_FINITE: a scalar output is infinite or not a number after the run (which was
- * completed). HL_CANCELLED: see hl_program_cancel. HL_BUSY: also where a kernel calls and the runtime has a run on, or
- * the state is in use. HL_FORKED. */
+ * completed), or the rate of an optimiser, which then has changed nothing. HL_CANCELLED: see hl_program_cancel.
+ * HL_BUSY: also where a kernel calls and the runtime has a run on, or the state is in use. HL_FORKED. */
 HL_PUBLIC hl_status hl_program_run(hl_program *program);
 
 /* Cancels the run that is on, from any thread, also from a kernel or a signal handler; it does not wait for the run. A

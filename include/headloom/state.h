@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * What outlives a run: parameters, optimiser moments, the count of finished steps. Any number of programs share one
+ * What outlives a run: parameters, optimiser moments, counts of updates and steps. Any number of programs share one
  * state: training and evaluation, one program a shape. A tensor enters the state when the first program that names it
  * is made; a later program must give it the same type and shape.
  *
@@ -26,8 +26,8 @@ HL_PUBLIC hl_status hl_state_create(hl_state **state);
 HL_PUBLIC void hl_state_destroy(hl_state *state); /* after its programs; NULL is harmless */
 
 /* Tensors in the order in which they entered. name is borrowed until the state is destroyed. Moments of parameter w are
- * named "adamw.m/w", "adamw.v/w", "sgd.v/w"; the finished steps "step" (HL_I32 scalar). HL_OUT_OF_RANGE: no such index.
- */
+ * named "adamw.m/w", "adamw.v/w", "sgd.v/w", the count of its updates "adamw.t/w", "sgd.t/w"; the runs that trained,
+ * which number the masks of dropout, "step" (counts are HL_I32 scalars). HL_OUT_OF_RANGE: no such index. */
 HL_PUBLIC size_t hl_state_count(const hl_state *state);
 HL_PUBLIC hl_status hl_state_tensor(const hl_state *state, size_t index, const char **name, hl_dtype *dtype,
                                     hl_shape *shape);

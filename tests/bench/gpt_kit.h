@@ -65,7 +65,7 @@ static inline held held_at(const small_gpt *small, size_t index) {
     return made;
 }
 
-/* Neither a moment of AdamW nor the count of steps. */
+/* Neither a moment nor a count. */
 static inline bool is_parameter(const char *name) { return strchr(name, '/') == NULL && strcmp(name, "step") != 0; }
 
 #endif

@@ -35,7 +35,8 @@ static census count(const small_gpt *small) {
     for (size_t t = 0; t < hl_state_count(small->state); t++) {
         held tensor = held_at(small, t);
         const char *part = strrchr(tensor.name, '.');
-        if (strncmp(tensor.name, "adamw.", 6) == 0) made.moments += tensor.elements;
+        bool is_moment = strncmp(tensor.name, "adamw.m", 7) == 0 || strncmp(tensor.name, "adamw.v", 7) == 0;
+        if (is_moment) made.moments += tensor.elements;
         if (!is_parameter(tensor.name)) continue;
         ck_assert_ptr_nonnull(part);
         made.parameters += tensor.elements;

@@ -76,10 +76,16 @@ END_TEST
 
 /* ---- which parameters ---- */
 
+static const hl_tensor *input_of(const hl__node *node, const char *name) {
+    for (size_t i = 0; i < node->n_inputs; i++)
+        if (node->inputs[i] && strcmp(node->inputs[i]->name, name) == 0) return node->inputs[i];
+    return NULL;
+}
+
 /* The update of a parameter among those that a step waits for, or NULL. */
 static const hl__node *update_of(const hl_tensor *step, const hl_tensor *param) {
     for (size_t i = 0; i < step->node->n_after; i++)
-        if (step->node->after[i]->inputs[0] == param) return step->node->after[i];
+        if (input_of(step->node->after[i], param->name) == param) return step->node->after[i];
     return NULL;
 }
 
@@ -90,14 +96,17 @@ START_TEST(OptimisersChooseWhatTheLossDependsOnAndIsNotFrozen) {
     kit_assert_ok(m.graph, hl_graph_status(m.graph));
     ck_assert_int_eq(hl_tensor_dtype(step), HL_I32);
     ck_assert_uint_eq(hl_tensor_shape(step).rank, 0);
-    ck_assert_uint_eq(step->node->n_after, 1);
+    ck_assert_uint_eq(step->node->n_after, 2); /* an update, and the count of the step */
+    ck_assert_ptr_null(update_of(step, m.b));
+    ck_assert_ptr_nonnull(update_of(step, hl__graph_step(m.graph)));
     const hl__node *update = update_of(step, m.w);
     ck_assert_ptr_nonnull(update);
     ck_assert_str_eq(update->op->name, "adamw");
     ck_assert_str_eq(update->inputs[1]->name, "adamw.m/w");
     ck_assert_str_eq(update->inputs[2]->name, "adamw.v/w");
     ck_assert_ptr_eq(update->inputs[3], hl_gradient(m.graph, m.loss, m.w));
-    ck_assert_str_eq(step->node->inputs[0]->name, "step");
+    ck_assert_str_eq(update->inputs[5]->name, "adamw.t/w");
+    ck_assert_ptr_nonnull(input_of(step->node, "adamw.t/w"));
     hl_graph_destroy(m.graph);
 }
 END_TEST
@@ -109,7 +118,7 @@ START_TEST(ParametersThatAreAskedForAreTrainedOnceEvenIfFrozen) {
     hl_tensor *step =
         hl_sgd(m.graph, m.loss, &(hl_sgd_options){.rate = m.rate, .momentum = 0.9f, .params = asked, .n_params = 3});
     kit_assert_ok(m.graph, hl_graph_status(m.graph));
-    ck_assert_uint_eq(step->node->n_after, 2);
+    ck_assert_uint_eq(step->node->n_after, 3); /* two updates, and the count of the step */
     ck_assert_ptr_nonnull(update_of(step, m.b));
     ck_assert_ptr_nonnull(update_of(step, m.other));
     ck_assert_str_eq(update_of(step, m.b)->inputs[1]->name, "sgd.v/b");
@@ -117,16 +126,22 @@ START_TEST(ParametersThatAreAskedForAreTrainedOnceEvenIfFrozen) {
 }
 END_TEST
 
-START_TEST(DecayIsForMatricesAndDefaultsAreThePapers) {
+START_TEST(DecayIsForMatricesUnlessTheirMakerSaysOtherwise) {
     model m = make_model();
     hl_tensor *step = hl_adamw(m.graph, m.loss, &(hl_adamw_options){.rate = m.rate, .decay = 0.1f, .beta2 = 0.98f});
     kit_assert_ok(m.graph, hl_graph_status(m.graph));
     const hl_adamw_config *w = update_of(step, m.w)->options, *b = update_of(step, m.b)->options;
     ck_assert_float_eq(w->decay, 0.1f);
     ck_assert_float_eq(b->decay, 0);
-    ck_assert_float_eq(w->beta1, 0.9f);
     ck_assert_float_eq(w->beta2, 0.98f);
-    ck_assert_float_eq(w->epsilon, 1e-8f);
+    ck_assert_ptr_eq(hl_param_decay(m.graph, m.w, false), m.w);
+    ck_assert_ptr_eq(hl_param_decay(m.graph, m.b, true), m.b);
+    ck_assert_ptr_eq(hl_param(m.graph, "w", HL_F32, HL_SHAPE(3, 2)), m.w); /* asking for it again changes nothing */
+    step = hl_adamw(m.graph, m.loss, &(hl_adamw_options){.rate = m.rate, .decay = 0.1f});
+    ck_assert_float_eq(((const hl_adamw_config *)update_of(step, m.w)->options)->decay, 0);
+    ck_assert_float_eq(((const hl_adamw_config *)update_of(step, m.b)->options)->decay, 0.1f);
+    assert_failed(&m, hl_param_decay(m.graph, m.x, true), HL_INVALID_ARGUMENT, "'x' is no parameter");
+    assert_failed(&m, hl_param_decay(m.graph, NULL, true), HL_INVALID_ARGUMENT, "hl_param_decay");
     step = hl_sgd(m.graph, m.loss, &(hl_sgd_options){.rate = m.rate, .decay = 0.1f});
     kit_assert_ok(m.graph, hl_graph_status(m.graph));
     const hl_sgd_config *plain = update_of(step, m.w)->options;
@@ -154,12 +169,59 @@ START_TEST(WrongLossRateAndParametersAreRefused) {
                   HL_INVALID_ARGUMENT, "is no parameter");
     assert_failed(&m, hl_sgd(m.graph, m.loss, &(hl_sgd_options){.rate = m.rate, .params = &other.w, .n_params = 1}),
                   HL_INVALID_ARGUMENT, "'w' is no parameter of this graph");
+    assert_failed(&m, hl_sgd(m.graph, m.loss, &(hl_sgd_options){.rate = m.rate, .params = &m.w}), HL_INVALID_ARGUMENT,
+                  "0 parameters");
+    assert_failed(&m, hl_sgd(m.graph, m.loss, &(hl_sgd_options){.rate = m.rate, .n_params = 2}), HL_INVALID_ARGUMENT,
+                  "2 parameters");
     hl_param_freeze(m.graph, m.w);
     hl_param_freeze(m.graph, m.b);
     rated.rate = m.rate;
     assert_failed(&m, hl_adamw(m.graph, m.loss, &rated), HL_INVALID_ARGUMENT, "depends on no parameter");
     hl_graph_destroy(m.graph);
     hl_graph_destroy(other.graph);
+}
+END_TEST
+
+typedef struct wrong_option {
+    const char *named; /* operator, option and value */
+    hl_adamw_options adamw;
+    hl_sgd_options sgd;
+} wrong_option;
+
+/* Whatever is trained: a bias that does not decay, too. */
+START_TEST(OptionsOutOfRangeAreRefusedByNameAndValue) {
+    static const wrong_option wrong[] = {{"beta1 -0.25 ", .adamw.beta1 = -0.25f},
+                                         {"beta1 1 ", .adamw.beta1 = 1},
+                                         {"beta1 nan ", .adamw.beta1 = NAN},
+                                         {"beta2 -inf ", .adamw.beta2 = -INFINITY},
+                                         {"beta2 1.5 ", .adamw.beta2 = 1.5f},
+                                         {"epsilon -1e-08 ", .adamw.epsilon = -1e-8f},
+                                         {"epsilon inf ", .adamw.epsilon = INFINITY},
+                                         {"epsilon nan ", .adamw.epsilon = NAN},
+                                         {"decay -0.5 ", .adamw.decay = -0.5f},
+                                         {"decay nan ", .adamw.decay = NAN},
+                                         {"decay inf ", .adamw.decay = INFINITY},
+                                         {"momentum -0.5 ", .sgd.momentum = -0.5f},
+                                         {"momentum 1 ", .sgd.momentum = 1},
+                                         {"momentum nan ", .sgd.momentum = NAN},
+                                         {"decay -2 ", .sgd.decay = -2},
+                                         {"decay nan ", .sgd.decay = NAN}};
+    model m = make_model();
+    for (size_t i = 0; i < 2 * KIT_COUNT(wrong); i++) {
+        const wrong_option *w = &wrong[i / 2];
+        bool is_sgd = w >= &wrong[11];
+        hl_adamw_options adamw = w->adamw;
+        hl_sgd_options sgd = w->sgd;
+        adamw.rate = sgd.rate = m.rate;
+        adamw.params = sgd.params = i % 2 ? &m.b : NULL;
+        adamw.n_params = sgd.n_params = i % 2;
+        hl_tensor *made = is_sgd ? hl_sgd(m.graph, m.loss, &sgd) : hl_adamw(m.graph, m.loss, &adamw);
+        kit_assert_says(hl_graph_error(m.graph), is_sgd ? "sgd" : "adamw");
+        assert_failed(&m, made, HL_OUT_OF_RANGE, w->named);
+    }
+    hl_adamw_options adamw = {.rate = m.rate, .beta1 = -0.0f}; /* zero, the default */
+    ck_assert_ptr_nonnull(hl_adamw(m.graph, m.loss, &adamw));
+    hl_graph_destroy(m.graph);
 }
 END_TEST
 
@@ -210,6 +272,6 @@ int main(void) {
                      TESTS(AGradientIsMadeOnceAndShapedLikeItsTensor, GradientsOfWhatIsNoLossAreRefused,
                            OptimisersChooseWhatTheLossDependsOnAndIsNotFrozen,
                            ParametersThatAreAskedForAreTrainedOnceEvenIfFrozen,
-                           DecayIsForMatricesAndDefaultsAreThePapers, WrongLossRateAndParametersAreRefused,
-                           AStepChangesWhatIsTrainedAndNothingElse));
+                           DecayIsForMatricesUnlessTheirMakerSaysOtherwise, WrongLossRateAndParametersAreRefused,
+                           OptionsOutOfRangeAreRefusedByNameAndValue, AStepChangesWhatIsTrainedAndNothingElse));
 }

@@ -80,8 +80,8 @@ static void check_settings(const training *t, hl_tensor *step, size_t moments) {
     memcpy(outputs + 2, t->gradients, sizeof t->gradients);
     record serial = train(t, &(hl_runtime_options){.workers = 1, .policy = HL_POLICY_SERIAL}, outputs,
                           2 + TWO_BLOCK_PARAMS, TWO_BLOCK_PARAMS);
-    ck_assert_uint_eq(serial.state.n_tensors, TWO_BLOCK_PARAMS * (1 + moments) + 1);
-    ck_assert_float_lt(serial.losses[STEPS - 1], serial.losses[0]); /* something was learnt */
+    ck_assert_uint_eq(serial.state.n_tensors, TWO_BLOCK_PARAMS * (1 + moments + 1) + 1); /* and counts */
+    ck_assert_float_lt(serial.losses[STEPS - 1], serial.losses[0]);                      /* something was learnt */
     size_t n = TRAINING_SANITIZED ? 4 : KIT_COUNT(settings);
     for (size_t i = 0; i < n; i++) {
         record other = train(t, &settings[i], outputs, 2 + TWO_BLOCK_PARAMS, TWO_BLOCK_PARAMS);

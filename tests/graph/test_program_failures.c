@@ -227,7 +227,7 @@ START_TEST(EachAllocationOfAGraphMayFail) {
         hl_graph_destroy(g);
     }
     ck_assert_uint_gt(n_failures, 5);
-    ck_assert_uint_eq(hl_state_count(state), 3 * TWO_BLOCK_PARAMS + 1);
+    ck_assert_uint_eq(hl_state_count(state), 4 * TWO_BLOCK_PARAMS + 1);
     hl_state_destroy(state);
     hl_runtime_destroy(runtime);
     ck_assert_int_eq(n_alive, alive);

@@ -86,6 +86,55 @@ START_TEST(BiasesCanBeLeftOut) {
 }
 END_TEST
 
+/* Gradients of 0 and a step of rate 1/2 with decay 1/2: what decays goes from 1 to 3/4, whatever optimiser. */
+static void check_decay(bool by_adamw) {
+    kit used = kit_open();
+    hl_graph *g = used.nn.graph;
+    hl_tensor *words = hl_input(g, "words", HL_I32, HL_SHAPE(KIT_BATCH, KIT_TOKENS));
+    hl_tensor *distance = hl_input(g, "distance", HL_I32, HL_SHAPE(KIT_TOKENS, KIT_TOKENS));
+    hl_tensor *none = hl_input(g, "none", HL_F32, HL_SHAPE(KIT_BATCH, KIT_TOKENS, KIT_WIDTH)); /* zeros */
+    hl_tensor *rate = hl_input(g, "rate", HL_F32, HL_SCALAR),
+              *own = hl_param(g, "own.w", HL_F32, HL_SHAPE(KIT_WIDTH, 1));
+    hl_attention_options attention = {.heads = 3, .bias = hl_nn_distance_bias(&used.nn, "near", distance, 3, 2)};
+    hl_tensor *x = hl_nn_embedding(&used.nn, "word", words, 4, KIT_WIDTH, 1);
+    hl_tensor *y = hl_nn_block(&used.nn, "b", x, &(hl_block_options){.attention = attention});
+    hl_tensor *loss =
+        hl_sum(g, hl_multiply(g, hl_multiply(g, y, none), hl_reshape(g, own, HL_SHAPE(KIT_WIDTH))), 0, false);
+    hl_tensor *step = by_adamw ? hl_adamw(g, loss, &(hl_adamw_options){.rate = rate, .decay = 0.5f})
+                               : hl_sgd(g, loss, &(hl_sgd_options){.rate = rate, .decay = 0.5f});
+    hl_program *program = kit_program(&used, &step, 1);
+    kit_write(program, rate, &(float){0.5f}, sizeof(float));
+    float values[4 * KIT_WIDTH * KIT_WIDTH];
+    size_t n_decayed = 0, n_kept = 0;
+    for (int after = 0; after < 2; after++) {
+        for (size_t t = 0; t < hl_state_count(used.state); t++) {
+            const char *name, *part;
+            hl_shape shape;
+            ck_assert_int_eq(hl_state_tensor(used.state, t, &name, NULL, &shape), HL_OK);
+            if (strchr(name, '/') || !(part = strrchr(name, '.'))) continue; /* moments and counts */
+            size_t n = hl_shape_elements(&shape), bytes = n * sizeof *values;
+            for (size_t i = 0; i < n; i++) values[i] = 1;
+            if (!after) ck_assert_int_eq(hl_state_write(used.state, name, values, bytes), HL_OK);
+            else ck_assert_int_eq(hl_state_read(used.state, name, values, bytes), HL_OK);
+            bool decays = part[1] == 'w' || strcmp(name, "word.table") == 0;
+            for (size_t i = 0; after && i < n; i++)
+                ck_assert_msg(values[i] == (decays ? 0.75f : 1), "%s: %g", name, (double)values[i]);
+            *(decays ? &n_decayed : &n_kept) += (size_t)after;
+        }
+        if (!after) kit_run(program);
+    }
+    ck_assert_uint_eq(n_decayed, 8); /* six of the block, the table and the caller's own */
+    ck_assert_uint_eq(n_kept, 11);   /* two gains, two biases of norms, six of products, the bias on distances */
+    hl_program_destroy(program);
+    kit_close(&used);
+}
+
+START_TEST(DecayIsForMatricesAndTablesOfWordsAlone) {
+    check_decay(true);
+    check_decay(false);
+}
+END_TEST
+
 START_TEST(UnknownActivationIsRefused) {
     kit used = kit_open();
     ck_assert_ptr_null(
@@ -104,8 +153,8 @@ START_TEST(ErrorsOfTheAttentionNameItsPart) {
 END_TEST
 
 int main(void) {
-    return run_tests("nn/block",
-                     TESTS(BlockKeepsTheShapeAndNamesItsParts, HiddenWidthCanBeChosen, SilentSublayersLeaveTheResidual,
-                           StackedBlocksTrainWithEachActivation, BiasesCanBeLeftOut, UnknownActivationIsRefused,
-                           ErrorsOfTheAttentionNameItsPart));
+    return run_tests("nn/block", TESTS(BlockKeepsTheShapeAndNamesItsParts, HiddenWidthCanBeChosen,
+                                       SilentSublayersLeaveTheResidual, StackedBlocksTrainWithEachActivation,
+                                       BiasesCanBeLeftOut, DecayIsForMatricesAndTablesOfWordsAlone,
+                                       UnknownActivationIsRefused, ErrorsOfTheAttentionNameItsPart));
 }

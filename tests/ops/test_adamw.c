@@ -8,14 +8,14 @@
 #include "tests/support/op_check.h"
 #include "tests/support/suite.h"
 
-enum { P, M, V, G, RATE, STEP };
+enum { P, M, V, G, RATE, COUNT };
 
 /* Options are floats: what is written 0.9 is the float next to it. */
 static void step(const op_case *c, const double *const in[], double *const out[], bool of_sizes) {
     const hl_adamw_config *config = c->options;
     double b1 = (double)(config->beta1 > 0 ? config->beta1 : 0.9f);
     double b2 = (double)(config->beta2 > 0 ? config->beta2 : 0.999f);
-    double epsilon = (double)(config->epsilon > 0 ? config->epsilon : 1e-8f), rate = in[RATE][0], t = in[STEP][0] + 1;
+    double epsilon = (double)(config->epsilon > 0 ? config->epsilon : 1e-8f), rate = in[RATE][0], t = in[COUNT][0] + 1;
     for (size_t i = 0; i < hl_shape_elements(&c->inputs[P].shape); i++) {
         double g = in[G][i], p = in[P][i], m0 = b1 * in[M][i], m1 = (1 - b1) * g;
         double m = of_sizes ? fabs(m0) + fabs(m1) : m0 + m1, v = b2 * in[V][i] + (1 - b2) * g * g;
@@ -28,6 +28,10 @@ static void step(const op_case *c, const double *const in[], double *const out[]
 
 static void adamw(const op_case *c, const double *const in[], double *const out[]) { step(c, in, out, false); }
 static void sizes(const op_case *c, const double *const in[], double *const out[]) { step(c, in, out, true); }
+
+static void unchanged(const op_case *c, const double *const in[], double *const out[]) {
+    (void)c, (void)in, (void)out; /* what is updated comes in as it was */
+}
 
 /* In roundings, half a unit of FLT_EPSILON each, of the sum of sizes: 3 in m (1 - beta is exact from beta 1/2 on, else
  * one more), 4 in v, halved by the root; two corrections and their products, root, sum and quotient: 6; the product
@@ -48,7 +52,7 @@ static op_case case_of(hl_shape shape, const hl_adamw_config *config, const int3
 
 static const hl_adamw_config preset = {.decay = 0};
 
-START_TEST(AnyShapeStepAndOptions) {
+START_TEST(AnyShapeCountAndOptions) {
     hl_adamw_config configs[] = {{.decay = 0},
                                  {.decay = 0.01f},
                                  {.beta1 = 0.5f, .beta2 = 0.9f, .epsilon = 0.1f, .decay = 0.3f},
@@ -118,6 +122,21 @@ START_TEST(StridedGradientsAreRead) {
 }
 END_TEST
 
+/* Neither parameter nor moments: what they hold outlives the rate. */
+START_TEST(ARateThatIsNotFiniteChangesNothing) {
+    int32_t count = 2;
+    float rates[] = {NAN, INFINITY, -INFINITY};
+    for (size_t i = 0; i < 3; i++) {
+        op_case c = case_of(HL_SHAPE(5, 19), &preset, &count);
+        c.inputs[RATE].values = &rates[i];
+        c.oracle = unchanged;
+        c.magnitude = NULL;
+        c.value = (op_bound){0};
+        op_check(&c);
+    }
+}
+END_TEST
+
 START_TEST(WhatDoesNotFitIsRefused) {
     int32_t step = 0;
     hl_adamw_config wrong[] = {{.beta1 = 1},  {.beta2 = 1},    {.beta1 = -0.1f},   {.beta2 = NAN},
@@ -127,32 +146,34 @@ START_TEST(WhatDoesNotFitIsRefused) {
         op_case c = case_of(HL_SHAPE(3, 4), &wrong[i], &step);
         op_check_refused(&c, HL_OUT_OF_RANGE);
     }
-    for (size_t input = M; input <= STEP; input++) {
+    for (size_t input = M; input <= COUNT; input++) {
         op_case c = case_of(HL_SHAPE(3, 4), &preset, &step);
         c.inputs[input].shape = HL_SHAPE(4, 3);
         op_check_refused(&c, HL_SHAPE_MISMATCH);
         c.inputs[input].shape = HL_SHAPE(1);
         op_check_refused(&c, HL_SHAPE_MISMATCH);
     }
-    for (size_t input = P; input <= STEP; input++) {
+    for (size_t input = P; input <= COUNT; input++) {
         op_case c = case_of(HL_SHAPE(3, 4), &preset, &step);
-        c.inputs[input].dtype = input == STEP ? HL_F32 : HL_I32;
+        c.inputs[input].dtype = input == COUNT ? HL_F32 : HL_I32;
         op_check_refused(&c, HL_TYPE_MISMATCH);
     }
 }
 END_TEST
 
-/* After step -1 the corrections would divide by 1 - 1. */
-START_TEST(StepsBelowZeroAreKeptOut) {
+/* After -1 updates the corrections would divide by 1 - 1. */
+START_TEST(CountsBelowZeroAreKeptOut) {
     hl_view views[6];
-    for (size_t i = 0; i < 6; i++) views[i] = (hl_view){.dtype = i == STEP ? HL_I32 : HL_F32, .shape = HL_SCALAR};
-    hl_inference rule = {.options = &preset, .n_inputs = 6, .input = views, .index_min = {[STEP] = INT32_MIN}};
+    for (size_t i = 0; i < 6; i++) views[i] = (hl_view){.dtype = i == COUNT ? HL_I32 : HL_F32, .shape = HL_SCALAR};
+    hl_inference rule = {.options = &preset, .n_inputs = 6, .input = views, .index_min = {[COUNT] = INT32_MIN}};
     ck_assert_int_eq(hl__operator(HL__OP_adamw)->infer(&rule), HL_OK);
-    ck_assert_int_eq(rule.index_min[STEP], 0);
+    ck_assert_int_eq(rule.index_min[COUNT], 0);
+    ck_assert_uint_eq(rule.finite, 1u << RATE);
 }
 END_TEST
 
 int main(void) {
-    return run_tests("adamw", TESTS(StepsBelowZeroAreKeptOut, AnyShapeStepAndOptions, StepsFollowOneAnother,
-                                    EightTilesAtLeast, StridedGradientsAreRead, WhatDoesNotFitIsRefused));
+    return run_tests("adamw",
+                     TESTS(CountsBelowZeroAreKeptOut, AnyShapeCountAndOptions, StepsFollowOneAnother, EightTilesAtLeast,
+                           StridedGradientsAreRead, ARateThatIsNotFiniteChangesNothing, WhatDoesNotFitIsRefused));
 }

@@ -7,7 +7,7 @@
 #include "tests/support/op_check.h"
 #include "tests/support/suite.h"
 
-enum { P, V, G, RATE };
+enum { P, V, G, RATE, COUNT };
 
 static void step(const op_case *c, const double *const in[], double *const out[], bool of_sizes) {
     const hl_sgd_config *config = c->options;
@@ -24,6 +24,10 @@ static void step(const op_case *c, const double *const in[], double *const out[]
 static void sgd(const op_case *c, const double *const in[], double *const out[]) { step(c, in, out, false); }
 static void sizes(const op_case *c, const double *const in[], double *const out[]) { step(c, in, out, true); }
 
+static void unchanged(const op_case *c, const double *const in[], double *const out[]) {
+    (void)c, (void)in, (void)out; /* what is updated comes in as it was */
+}
+
 /* Two products and two sums in v, one more of each in p: 6 roundings of the sum of sizes, half a unit of FLT_EPSILON
  * each. */
 static op_case case_of(hl_shape shape, const hl_sgd_config *config) {
@@ -32,7 +36,8 @@ static op_case case_of(hl_shape shape, const hl_sgd_config *config) {
                      .inputs = {{.shape = shape},
                                 {.shape = shape, .absent = config->momentum == 0},
                                 {.shape = shape},
-                                {.shape = HL_SCALAR, .low = 0.01, .high = 0.5}},
+                                {.shape = HL_SCALAR, .low = 0.01, .high = 0.5},
+                                {.shape = HL_SCALAR, .dtype = HL_I32, .low = 0, .high = 9}},
                      .oracle = sgd,
                      .magnitude = sizes,
                      .value = {.relative = 3}};
@@ -85,6 +90,31 @@ START_TEST(StridedGradientsAreRead) {
 }
 END_TEST
 
+/* Whoever does not count has no count to give. */
+START_TEST(TheCountIsNotLookedAt) {
+    hl_sgd_config config = {.momentum = 0.9f};
+    op_case c = case_of(HL_SHAPE(5, 19), &config);
+    c.inputs[COUNT].absent = true;
+    op_check(&c);
+    c.n_inputs = COUNT;
+    op_check(&c);
+}
+END_TEST
+
+START_TEST(ARateThatIsNotFiniteChangesNothing) {
+    float rates[] = {NAN, INFINITY, -INFINITY};
+    for (size_t i = 0; i < 3; i++) {
+        hl_sgd_config config = {.momentum = 0.9f};
+        op_case c = case_of(HL_SHAPE(5, 19), &config);
+        c.inputs[RATE].values = &rates[i];
+        c.oracle = unchanged;
+        c.magnitude = NULL;
+        c.value = (op_bound){0};
+        op_check(&c);
+    }
+}
+END_TEST
+
 START_TEST(WhatDoesNotFitIsRefused) {
     hl_sgd_config good = {.momentum = 0.9f}, wrong[] = {{.momentum = 1},  {.momentum = -0.1f}, {.momentum = NAN},
                                                         {.decay = -0.1f}, {.decay = NAN},      {.decay = INFINITY}};
@@ -98,9 +128,9 @@ START_TEST(WhatDoesNotFitIsRefused) {
         c.inputs[i % 2 ? G : V].shape = shapes[i / 2];
         op_check_refused(&c, HL_SHAPE_MISMATCH);
     }
-    for (size_t input = P; input <= RATE; input++) {
+    for (size_t input = P; input <= COUNT; input++) {
         op_case c = case_of(HL_SHAPE(3, 4), &good);
-        c.inputs[input].dtype = HL_I32;
+        c.inputs[input].dtype = input == COUNT ? HL_F32 : HL_I32;
         op_check_refused(&c, HL_TYPE_MISMATCH);
     }
     op_case c = case_of(HL_SHAPE(3, 4), &good);
@@ -114,5 +144,6 @@ END_TEST
 
 int main(void) {
     return run_tests("sgd", TESTS(MomentumAndDecayAtAnyShape, VelocityWithoutMomentumIsTheStep, EightTilesAtLeast,
-                                  StridedGradientsAreRead, WhatDoesNotFitIsRefused));
+                                  StridedGradientsAreRead, TheCountIsNotLookedAt, ARateThatIsNotFiniteChangesNothing,
+                                  WhatDoesNotFitIsRefused));
 }
