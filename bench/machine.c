@@ -1,11 +1,15 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * What a measurement must say about where it was made: processor, cores, NUMA nodes, instruction set, commit. */
+ * What a measurement must say about where it was made: date, host, processor, cores, NUMA nodes, instruction set,
+ * commit, compiler and flags. */
 #include "bench/machine.h"
 
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
+#include <unistd.h>
 
+#include "headloom/version.h"
 #include "ops/gemm.h"
 #include "ops/ops.h"
 
@@ -26,6 +30,18 @@ static void read_cpu(char *cpu, size_t bytes) {
     fclose(file);
 }
 
+static void read_date(char *date, size_t bytes) {
+    time_t now = time(NULL);
+    struct tm parts;
+    if (!gmtime_r(&now, &parts) || strftime(date, bytes, "%Y-%m-%dT%H:%M:%SZ", &parts) == 0)
+        snprintf(date, bytes, "unknown");
+}
+
+static void read_host(char *host, size_t bytes) {
+    if (gethostname(host, bytes) != 0 || host[0] == '\0') snprintf(host, bytes, "unknown");
+    host[bytes - 1] = '\0';
+}
+
 static size_t count(hwloc_topology_t topology, hwloc_obj_type_t type) {
     int n = hwloc_get_nbobjs_by_type(topology, type);
     return n > 0 ? (size_t)n : 1;
@@ -39,7 +55,15 @@ static bool load_topology(hwloc_topology_t *topology) {
 }
 
 bool bench_machine_create(bench_machine *machine) {
-    *machine = (bench_machine){.isa = hl__isa_name(hl__isa_chosen()), .gemm = hl__gemm_kind(), .commit = BENCH_COMMIT};
+    *machine = (bench_machine){.isa = hl__isa_name(hl__isa_chosen()),
+                               .gemm = hl__gemm_kind(),
+                               .commit = BENCH_COMMIT,
+                               .version = hl_version_string(),
+                               .compiler = BENCH_COMPILER,
+                               .flags = BENCH_FLAGS,
+                               .build = BENCH_BUILD};
+    read_date(machine->date, sizeof machine->date);
+    read_host(machine->host, sizeof machine->host);
     read_cpu(machine->cpu, sizeof machine->cpu);
     if (!load_topology(&machine->topology)) {
         machine->topology = NULL;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * What a measurement must say about where it was made. */
+ * What a measurement must say about where, when and with what it was made. */
 #ifndef HL_BENCH_MACHINE_H
 #define HL_BENCH_MACHINE_H
 
@@ -9,6 +9,8 @@
 #include <stddef.h>
 
 typedef struct bench_machine {
+    char date[32]; /* of bench_machine_create: ISO 8601, in UTC */
+    char host[256];
     char cpu[128];
     size_t cores;      /* that this process may use */
     size_t threads;    /* hardware threads of these */
@@ -16,6 +18,10 @@ typedef struct bench_machine {
     const char *isa;   /* instruction set of the operators' kernels */
     const char *gemm;  /* what makes block products: libxsmm or portable */
     const char *commit;
+    const char *version;  /* of the library that is measured */
+    const char *compiler; /* that the bench was built with, as was the library: its name and version */
+    const char *flags;    /* of all files, without those of an instruction set */
+    const char *build;    /* CMake's kind of build */
     hwloc_topology_t topology;
 } bench_machine;
 

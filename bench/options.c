@@ -174,7 +174,9 @@ bool bench_options_parse(const bench_line *line, int argc, char **argv) {
                               .args_doc = line->word ? all.args : NULL,
                               .doc = line->doc,
                               .help_filter = help};
-    return argp_parse(&argp, argc, argv, 0, NULL, &all) == 0;
+    if (argp_parse(&argp, argc, argv, 0, NULL, &all) != 0) return false;
+    if (line->common->policy == HL_POLICY_SERIAL) line->common->threads = 1;
+    return true;
 }
 
 static json_t *value_of(const bench_option *option) {

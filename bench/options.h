@@ -78,7 +78,8 @@ typedef struct bench_line { /* a command's words */
 
 #define BENCH_MAX_OPTIONS 16
 
-/* Fills what the tables point to. Ends the process where words are wrong and behind --help; false where there is no
+/* Fills what the tables point to; the policy serial has one thread, whatever was asked for: others would only sleep,
+ * and count as if they worked. Ends the process where words are wrong and behind --help; false where there is no
  * memory. */
 bool bench_options_parse(const bench_line *line, int argc, char **argv);
 

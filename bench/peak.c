@@ -85,7 +85,7 @@ static bool print(const bench_machine *machine, const bench_line *line,
 static bool describe(size_t workers) {
     hl_runtime *runtime = NULL;
     hl_status status = hl_runtime_create(&(hl_runtime_options){.workers = workers}, &runtime);
-    if (status != HL_OK) return bench_complain("runtime", status, NULL);
+    if (status != HL_OK) return bench_complain("runtime", status, hl_runtime_error(NULL));
     size_t bytes = hl_runtime_describe(runtime, NULL, 0) + 1;
     char *text = calloc(bytes, 1);
     if (text) {

@@ -13,9 +13,11 @@
 #include "bench/measure.h"
 #include "headloom/headloom.h"
 
-/* {"bench", "options", "machine", "commit", "peak_gflops", "results": [{"what", "ms_min", "ms_median", "gflops",
- * "fraction_of_peak"}, ...]}. Commands add keys to their results: "arena_bytes" and "unplanned_bytes" of programs,
- * "ns_per_task" and "metg_ns" of tasks. What runs on one core is a fraction of that core's peak. */
+/* {"bench", "date", "options", "machine": {"host", "cpu", "cores", "threads", "numa_nodes", "isa", "gemm"}, "build":
+ * {"compiler", "flags", "type", "version"}, "commit", "crowded", "peak_gflops", "results": [{"what", "ms_min",
+ * "ms_median", "gflops", "fraction_of_peak"}, ...]}. crowded: more threads than CPUs were asked for. Commands add keys
+ * to their results: "speedup", "arena_bytes" and "unplanned_bytes" of programs, "ns_per_task" and "metg_ns" of tasks.
+ * What runs on one core is a fraction of that core's peak. */
 typedef struct bench_report {
     const char *bench;
     const bench_machine *machine;
@@ -31,10 +33,13 @@ void bench_report_destroy(bench_report *report);
 /* Appends a measured thing. peak: GFLOP/s that it is compared with. Returns the entry, borrowed, for further keys. */
 json_t *bench_report_add(bench_report *report, const bench_measurement *measurement, double peak);
 
+/* Adds to an entry how many times as fast as one worker (the same work in one_ms, at the median) all are. */
+void bench_report_add_speedup(json_t *entry, double one_ms);
+
 /* Adds to an entry what memory a program needs: "arena_bytes" and "unplanned_bytes". */
 void bench_report_add_sizes(json_t *entry, const hl_program *program);
 
-/* Prints the table of results with the machine above it. */
+/* Prints the table of results with the machine above it, and below what there is to say of scaling. */
 void bench_report_print(const bench_report *report);
 
 /* Writes the file; path NULL: nothing to do. False, with words on stderr, where it cannot be written. */

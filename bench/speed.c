@@ -53,15 +53,15 @@ static bool measure(speed *s) {
     return bench_measure(s->measurements, s->n, options->repetitions);
 }
 
-/* forward, what forward_backward takes beyond it, and forward_backward, whose entry it gives. */
-static json_t *add_runs(bench_report *report, const bench_measurement runs[2], const char *backward,
-                        const bench_work *work, double peak) {
+/* entries: of forward and of forward_backward; between them comes what the latter takes beyond the former. */
+static void add_runs(bench_report *report, const bench_measurement runs[2], const char *backward,
+                     const bench_work *work, double peak, json_t *entries[2]) {
     bench_measurement difference = bench_difference(backward, &runs[1], &runs[0]);
-    bench_report_add_sizes(bench_report_add(report, &runs[0], peak), work->forward);
+    entries[0] = bench_report_add(report, &runs[0], peak);
     bench_report_add(report, &difference, peak);
-    json_t *both = bench_report_add(report, &runs[1], peak);
-    bench_report_add_sizes(both, work->both);
-    return both;
+    entries[1] = bench_report_add(report, &runs[1], peak);
+    bench_report_add_sizes(entries[0], work->forward);
+    bench_report_add_sizes(entries[1], work->both);
 }
 
 static void print_memory(const speed *s) {
@@ -78,15 +78,16 @@ static bool print(const speed *s) {
     report.peak_gflops = bench_peak_all(s->measurements);
     const bench_measurement *runs = s->measurements + BENCH_N_PEAKS;
     bool scaling = s->n == BENCH_N_PEAKS + N_RUNS;
-    json_t *both = add_runs(&report, &runs[FORWARD], "backward", &s->all, report.peak_gflops);
-    if (scaling) add_runs(&report, &runs[ONE_FORWARD], "backward_1_worker", &s->one, bench_peak_one(s->measurements));
+    json_t *all[2], *one[2];
+    add_runs(&report, &runs[FORWARD], "backward", &s->all, report.peak_gflops, all);
+    if (scaling) {
+        add_runs(&report, &runs[ONE_FORWARD], "backward_1_worker", &s->one, bench_peak_one(s->measurements), one);
+        bench_report_add_speedup(all[0], runs[ONE_FORWARD].ms_median);
+        bench_report_add_speedup(all[1], runs[ONE_BOTH].ms_median);
+    }
     bench_report_print(&report);
-    if (scaling)
-        printf("\n%zu workers against 1 (medians): forward %.2f times faster, forward + backward %.2f times\n",
-               options->threads, runs[ONE_FORWARD].ms_median / runs[FORWARD].ms_median,
-               runs[ONE_BOTH].ms_median / runs[BOTH].ms_median);
     print_memory(s);
-    bool good = !options->profile || bench_profile(s->all.both, options->repetitions, both);
+    bool good = !options->profile || bench_profile(s->all.both, options->repetitions, all[1]);
     good = good && bench_report_write(&report, options->json);
     bench_report_destroy(&report);
     return good;

@@ -67,9 +67,10 @@ static bool make_words(trainee *t) {
 static bool create(trainee *t, const gpt_sizes *sizes, const hl_runtime_options *options) {
     hl_graph *g = NULL;
     hl_status status = hl_runtime_create(options, &t->runtime);
-    if (status == HL_OK) status = hl_state_create(&t->state);
+    if (status != HL_OK) return bench_complain("runtime", status, hl_runtime_error(NULL));
+    status = hl_state_create(&t->state);
     if (status == HL_OK) status = hl_graph_create(&g);
-    if (status != HL_OK) return bench_complain("runtime", status, NULL);
+    if (status != HL_OK) return bench_complain("state and graph", status, NULL);
     gpt_build(&t->model, sizes, g);
     hl_tensor *outputs[] = {t->model.loss, t->model.step};
     status = hl_program_create(t->runtime, g, t->state, outputs, 2, &t->program);
@@ -182,17 +183,16 @@ static bool print(const step_bench *bench) {
     hl_program_measure(bench->trainee[STEP_ALL].program, &sizes);
     json_t *step = bench_report_add(&report, &runs[STEP_ALL], report.peak_gflops);
     bench_report_add_sizes(step, bench->trainee[STEP_ALL].program);
-    if (scaling)
+    if (scaling) {
         bench_report_add_sizes(bench_report_add(&report, &runs[STEP_ONE], bench_peak_one(bench->measurements)),
                                bench->trainee[STEP_ONE].program);
+        bench_report_add_speedup(step, runs[STEP_ONE].ms_median);
+    }
     bench_report_print(&report);
     double tokens = (double)(s->batch * s->tokens);
     printf("\n%.1f M parameters, %.3g GFLOP and %zu tasks a step, %.0f tokens/s, %.1f MB of activations\n",
            (double)gpt_parameters(s) * 1e-6, gpt_flops(s) * 1e-9, sizes.tasks, tokens / runs[STEP_ALL].ms_median * 1e3,
            (double)sizes.arena_bytes * 1e-6);
-    if (scaling)
-        printf("%zu workers against 1 (medians): %.2f times faster\n", bench->line->common->threads,
-               runs[STEP_ONE].ms_median / runs[STEP_ALL].ms_median);
     const bench_options *options = bench->line->common;
     bool good = !options->profile || bench_profile(bench->trainee[STEP_ALL].program, options->repetitions, step);
     good = good && bench_report_write(&report, options->json);

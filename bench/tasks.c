@@ -40,7 +40,7 @@ typedef struct tasks_bench {
 
 static bool create_runtime(const bench_options *options, size_t workers, hl_runtime **runtime) {
     hl_status status = hl_runtime_create(&(hl_runtime_options){.workers = workers, .policy = options->policy}, runtime);
-    return status == HL_OK || bench_complain("runtime", status, NULL);
+    return status == HL_OK || bench_complain("runtime", status, hl_runtime_error(NULL));
 }
 
 /* Checks and makes one graph; the runtime is there. */

@@ -95,7 +95,7 @@ static bool add(trace_bench *bench, size_t which, size_t kind, size_t workers) {
                                   .policy = bench->line->common->policy,
                                   .trace_events = kind == TRACE_TRACED ? (WARM_UPS + 1) * grid_tasks(&shape) : 0};
     hl_status status = hl_runtime_create(&options, &run->runtime);
-    if (status != HL_OK) return bench_complain("runtime", status, NULL);
+    if (status != HL_OK) return bench_complain("runtime", status, hl_runtime_error(NULL));
     if (!grid_graph_check(run->runtime, &shape) || !grid_graph_create(run->runtime, &shape, GRID_EMPTY, &run->graph))
         return false;
     if (kind == TRACE_PROFILED && (status = hl_program_profile_start(run->graph.program)) != HL_OK)
@@ -111,7 +111,7 @@ static bool prepare(trace_bench *bench) {
     bench_options *options = bench->line->common;
     hl_runtime *runtime = NULL;
     hl_status status = hl_runtime_create(&(hl_runtime_options){.workers = options->threads}, &runtime);
-    if (status != HL_OK) return bench_complain("runtime", status, NULL);
+    if (status != HL_OK) return bench_complain("runtime", status, hl_runtime_error(NULL));
     options->threads = hl_runtime_workers(runtime);
     hl_runtime_destroy(runtime);
     if (!bench_peak_prepare(&bench->machine, bench_machine_threads(&bench->machine, options->threads), &bench->peak,

@@ -288,7 +288,7 @@ int main(int n, char **words) {
         status = ner_data_read(&data, o.data, &error);
     }
     if (status == HL_OK && (status = hl_runtime_create(&o.runtime, &runtime)) != HL_OK) {
-        ner_fail(&error, status, "no runtime: %s", hl_status_string(status));
+        ner_fail(&error, status, "no runtime: %s", hl_runtime_error(NULL));
     }
     if (status == HL_OK) {
         status = work(&o, runtime, &data, &error);

@@ -29,8 +29,8 @@ int main(void) {
     hl_runtime *runtime;
     hl_state *state;
     hl_graph *g;
-    CHECK(hl_runtime_create(NULL, &runtime), "hl_runtime_create"); /* a worker a core */
-    CHECK(hl_state_create(&state), "hl_state_create");             /* will hold parameters and moments */
+    CHECK(hl_runtime_create(NULL, &runtime), hl_runtime_error(NULL)); /* a worker a core */
+    CHECK(hl_state_create(&state), "hl_state_create");                /* will hold parameters and moments */
     CHECK(hl_graph_create(&g), "hl_graph_create");
 
     /* The model. A wrong shape anywhere is remembered by the graph and reported by hl_program_create. */

@@ -123,6 +123,12 @@ static inline json_t *load_report(const char *path, const char *bench) {
     ck_assert_double_ge(number_of(machine, "threads"), number_of(machine, "cores"));
     ck_assert_double_ge(number_of(machine, "numa_nodes"), 1);
     ck_assert_uint_gt(json_string_length(key_of(report, "commit")), 0);
+    ck_assert_uint_gt(json_string_length(key_of(machine, "host")), 0);
+    ck_assert_uint_eq(json_string_length(key_of(report, "date")), strlen("2024-02-29T12:34:56Z"));
+    ck_assert(json_is_boolean(key_of(report, "crowded")));
+    static const char *const build[] = {"compiler", "flags", "type", "version"};
+    for (size_t i = 0; i < sizeof build / sizeof *build; i++)
+        ck_assert_msg(json_string_length(key_of(key_of(report, "build"), build[i])) > 0, "%s", build[i]);
     ck_assert_double_gt(number_of(report, "peak_gflops"), 0);
     size_t i;
     json_t *entry;

@@ -26,11 +26,11 @@ END_TEST
 START_TEST(EveryOptionReachesTheShape) {
     block_options o;
     ck_assert(parse(WORDS("--batch=1", "--tokens=2", "--width=12", "--heads=6", "--mask=window", "--window=3",
-                          "--policy=serial", "--no-scaling", "--profile", "--threads=7"),
+                          "--policy=levels", "--no-scaling", "--profile", "--threads=7"),
                     true, &o));
     ck_assert(o.shape.batch == 1 && o.shape.tokens == 2 && o.shape.width == 12 && o.shape.heads == 6);
     ck_assert(o.shape.mask.kind == HL_MASK_WINDOW && o.shape.mask.window == 3);
-    ck_assert(o.common.policy == HL_POLICY_SERIAL && o.common.no_scaling && o.common.threads == 7);
+    ck_assert(o.common.policy == HL_POLICY_LEVELS && o.common.no_scaling && o.common.threads == 7);
     ck_assert(o.common.profile);
     json_t *described = bench_options_describe(&o.line);
     ck_assert(number_of(described, "heads") == 6 && number_of(described, "window") == 3);

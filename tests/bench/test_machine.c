@@ -5,7 +5,9 @@
 
 #include <pthread.h>
 #include <sched.h>
+#include <time.h>
 
+#include "headloom/version.h"
 #include "tests/bench/kit.h"
 
 START_TEST(TheAffinityMaskIsWhatCounts) {
@@ -36,8 +38,25 @@ START_TEST(WordsAreThere) {
     ck_assert(strcmp(machine.isa, "baseline") == 0 || strcmp(machine.isa, "avx2") == 0 ||
               strcmp(machine.isa, "avx512") == 0);
     ck_assert(strcmp(machine.gemm, "libxsmm") == 0 || strcmp(machine.gemm, "portable") == 0);
+    ck_assert_str_eq(machine.version, HL_VERSION_STRING);
+    ck_assert_ptr_nonnull(strpbrk(machine.compiler, "0123456789"));
+    ck_assert_ptr_nonnull(strstr(machine.flags, "-ffp-contract=off")); /* the flags of every file */
+    ck_assert(machine.build[0] != '\0' && machine.host[0] != '\0');
     bench_machine_destroy(&machine);
     bench_machine_destroy(&machine); /* twice is harmless */
+}
+END_TEST
+
+START_TEST(TheDateIsThatOfTheMeasurement) {
+    bench_machine machine;
+    time_t before = time(NULL);
+    ck_assert(bench_machine_create(&machine));
+    time_t after = time(NULL);
+    struct tm parts = {0};
+    const char *end = strptime(machine.date, "%Y-%m-%dT%H:%M:%SZ", &parts);
+    ck_assert(end != NULL && *end == '\0');
+    ck_assert(timegm(&parts) >= before && timegm(&parts) <= after);
+    bench_machine_destroy(&machine);
 }
 END_TEST
 
@@ -84,6 +103,6 @@ START_TEST(EachCoreIsOneHardwareThreadOfItsOwn) {
 END_TEST
 
 int main(void) {
-    return run_tests("machine", TESTS(TheAffinityMaskIsWhatCounts, WordsAreThere, ATeamHasAtMostOneThreadACore,
-                                      EachCoreIsOneHardwareThreadOfItsOwn));
+    return run_tests("machine", TESTS(TheAffinityMaskIsWhatCounts, WordsAreThere, TheDateIsThatOfTheMeasurement,
+                                      ATeamHasAtMostOneThreadACore, EachCoreIsOneHardwareThreadOfItsOwn));
 }

@@ -53,8 +53,9 @@ START_TEST(WordsBecomeValues) {
     ck_assert(v.common.threads == 2 && v.common.repetitions == 4294967295u);
     ck_assert_str_eq(v.common.json, path);
     ck_assert_double_eq(v.rate, 0.25);
-    parse(WORDS("--policy", "serial", "--rate=0"), &v, NULL);
+    parse(WORDS("--policy", "serial", "--rate=0", "--threads", "3"), &v, NULL);
     ck_assert(v.common.policy == HL_POLICY_SERIAL && v.rate == 0);
+    ck_assert_uint_eq(v.common.threads, 1); /* the others would only sleep */
 }
 END_TEST
 

@@ -47,6 +47,9 @@ START_TEST(OneWorkerIsComparedWithSeveral) {
     double rest = number_of(result_of(report, "backward"), "ms_median");
     double difference = fmax(number_of(whole, "ms_median") - number_of(part, "ms_median"), 0);
     ck_assert_double_eq_tol(rest, difference, 1e-6 * number_of(whole, "ms_median"));
+    double one = number_of(result_of(report, "forward_backward_1_worker"), "ms_median");
+    if (number_of(whole, "ms_median") > 0)
+        ck_assert_double_eq_tol(number_of(whole, "speedup") * number_of(whole, "ms_median"), one, 1e-6 * one);
     double peak = number_of(report, "peak_gflops");
     ck_assert_double_eq_tol(number_of(whole, "fraction_of_peak") * peak, number_of(whole, "gflops"), 1e-6 * peak);
     ck_assert_double_gt(number_of(part, "arena_bytes"), 0);
