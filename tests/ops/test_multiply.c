@@ -39,7 +39,35 @@ END_TEST
 START_TEST(IntegersAndMisfitsAreRefused) { check_binary_refused(HL__OP_multiply); }
 END_TEST
 
+static double slope_a(double d, double a, double b) {
+    (void)a;
+    return d * b;
+}
+static double slope_b(double d, double a, double b) {
+    (void)b;
+    return d * a;
+}
+
+static void slopes(const op_case *c, const double *const in[], const double *const d_out[], double *const d_in[]) {
+    oracle_binary_slopes(c, in, d_out, d_in, slope_a, slope_b);
+}
+
+static double size_a(double d, double a, double b) { return fabs(slope_a(d, a, b)); }
+static double size_b(double d, double a, double b) { return fabs(slope_b(d, a, b)); }
+
+static void slope_sizes(const op_case *c, const double *const in[], const double *const d_out[], double *const d_in[]) {
+    oracle_binary_slopes(c, in, d_out, d_in, size_a, size_b);
+}
+
+START_TEST(ExtremesAreAsInDouble) {
+    op_case c = any;
+    c.slopes = slopes;
+    c.slope_sizes = slope_sizes;
+    check_binary_extremes(&c);
+}
+END_TEST
+
 int main(void) {
-    return run_tests("multiply", TESTS(EveryBroadcastAndLayout, LongGradientSumsKeepTheirDigits,
+    return run_tests("multiply", TESTS(ExtremesAreAsInDouble, EveryBroadcastAndLayout, LongGradientSumsKeepTheirDigits,
                                        ProductsOverflowAndUnderflow, IntegersAndMisfitsAreRefused));
 }

@@ -50,7 +50,24 @@ END_TEST
 START_TEST(IntegersAreRefused) { check_unary_refused(HL__OP_scale, &(hl_scale_config){.factor = 2}); }
 END_TEST
 
+static void slopes(const op_case *c, const double *const in[], const double *const d_out[], double *const d_in[]) {
+    (void)in;
+    scale(c, d_out, d_in);
+}
+
+START_TEST(ExtremesAreAsInDouble) {
+    const float factors[] = {-1.7f, 0, 1e-20f, 3e20f};
+    for (size_t i = 0; i < 4; i++) {
+        hl_scale_config config = {.factor = factors[i]};
+        op_case c = case_of(&config);
+        c.inputs[0].shape = HL_SHAPE(3, 21);
+        c.slopes = slopes;
+        op_extremes(&c);
+    }
+}
+END_TEST
+
 int main(void) {
-    return run_tests(
-        "scale", TESTS(EveryShapeAndLayout, AnyFactorIsTaken, InfinitiesStayAndTimesZeroAreNone, IntegersAreRefused));
+    return run_tests("scale", TESTS(ExtremesAreAsInDouble, EveryShapeAndLayout, AnyFactorIsTaken,
+                                    InfinitiesStayAndTimesZeroAreNone, IntegersAreRefused));
 }

@@ -42,7 +42,30 @@ END_TEST
 START_TEST(IntegersAreRefused) { check_unary_refused(HL__OP_tanh, NULL); }
 END_TEST
 
+static double slope(double d, double x) { return d * (1 - tanh(x) * tanh(x)); }
+
+static void slopes(const op_case *c, const double *const in[], const double *const d_out[], double *const d_in[]) {
+    oracle_unary_slopes(c, in, d_out, d_in, slope);
+}
+
+/* 1 - y^2 cancels: its error is one of 1. */
+static double size(double d, double x) { return isnan(x) ? x : d; }
+
+static void slope_sizes(const op_case *c, const double *const in[], const double *const d_out[], double *const d_in[]) {
+    oracle_unary_slopes(c, in, d_out, d_in, size);
+}
+
+START_TEST(ExtremesAreAsInDouble) {
+    op_case c = case_of(3);
+    c.inputs[0].shape = HL_SHAPE(3, 21);
+    c.slopes = slopes;
+    c.slope_sizes = slope_sizes;
+    c.gradient = (op_bound){.relative = 5.5};
+    op_extremes(&c);
+}
+END_TEST
+
 int main(void) {
-    return run_tests("tanh",
-                     TESTS(EveryShapeAndLayout, SmallAndLargeNumbersHaveGradients, EndsAreExact, IntegersAreRefused));
+    return run_tests("tanh", TESTS(ExtremesAreAsInDouble, EveryShapeAndLayout, SmallAndLargeNumbersHaveGradients,
+                                   EndsAreExact, IntegersAreRefused));
 }

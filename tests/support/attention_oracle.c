@@ -65,10 +65,12 @@ void oracle_score_sizes(const op_case *c, const hl_score_config *config, size_t 
 void oracle_softmax(const double *s, size_t rows, size_t n, double *p, double *lse) {
     for (size_t row = 0; row < rows; row++, s += n, p += n) {
         double max = -INFINITY, sum = 0;
+        bool masked = true; /* fmax passes over NaN */
+        for (size_t j = 0; j < n; j++) masked &= s[j] == -INFINITY;
         for (size_t j = 0; j < n; j++) max = fmax(max, s[j]);
-        for (size_t j = 0; j < n; j++) sum += max == -INFINITY ? 0 : exp(s[j] - max);
-        for (size_t j = 0; j < n; j++) p[j] = max == -INFINITY ? 0 : exp(s[j] - max) / sum;
-        if (lse) lse[row] = max == -INFINITY ? INFINITY : max + log(sum);
+        for (size_t j = 0; j < n; j++) sum += masked ? 0 : exp(s[j] - max);
+        for (size_t j = 0; j < n; j++) p[j] = masked ? 0 : exp(s[j] - max) / sum;
+        if (lse) lse[row] = masked ? INFINITY : max + log(sum);
     }
 }
 

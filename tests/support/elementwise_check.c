@@ -21,6 +21,11 @@ void oracle_unary(const op_case *c, const double *const in[], double *const out[
     for (size_t e = 0; e < hl_shape_elements(&c->inputs[0].shape); e++) out[0][e] = f(in[0][e]);
 }
 
+void oracle_unary_slopes(const op_case *c, const double *const in[], const double *const d_out[], double *const d_in[],
+                         double (*slope)(double d, double x)) {
+    for (size_t e = 0; e < hl_shape_elements(&c->inputs[0].shape); e++) d_in[0][e] = slope(d_out[0][e], in[0][e]);
+}
+
 /* Extent of the k-th axis from the end: 1 where there is none. */
 static size_t extent_from_end(const hl_shape *shape, size_t k) {
     return k < shape->rank ? shape->extent[shape->rank - 1 - k] : 1;
@@ -54,21 +59,40 @@ void oracle_binary(const op_case *c, const double *const in[], double *const out
         out[0][e] = f(in[0][source_of(e, &y, a)], in[1][source_of(e, &y, b)]);
 }
 
+void oracle_binary_slopes(const op_case *c, const double *const in[], const double *const d_out[], double *const d_in[],
+                          double (*slope_a)(double, double, double), double (*slope_b)(double, double, double)) {
+    const hl_shape *a = &c->inputs[0].shape, *b = &c->inputs[1].shape;
+    hl_shape y = broadcast(a, b);
+    for (size_t e = 0; e < hl_shape_elements(&y); e++) {
+        size_t at_a = source_of(e, &y, a), at_b = source_of(e, &y, b);
+        d_in[0][at_a] += slope_a(d_out[0][e], in[0][at_a], in[1][at_b]);
+        d_in[1][at_b] += slope_b(d_out[0][e], in[0][at_a], in[1][at_b]);
+    }
+}
+
 static bool is_summed(const hl_axes_config *config, size_t axis) {
     return config->axes == 0 || (config->axes & 1u << axis);
 }
 
-void oracle_sum(const op_case *c, const double *const in[], double *const out[], double (*f)(double)) {
+/* Element of y that element e of x goes into. */
+static size_t summed_into(const op_case *c, size_t e) {
     const hl_shape *x = &c->inputs[0].shape;
-    for (size_t e = 0; e < hl_shape_elements(x); e++) {
-        size_t rest = e, y = 0, step = 1;
-        for (size_t axis = x->rank; axis-- > 0; rest /= x->extent[axis]) {
-            if (is_summed(c->options, axis)) continue;
-            y += rest % x->extent[axis] * step;
-            step *= x->extent[axis];
-        }
-        out[0][y] += f(in[0][e]);
+    size_t y = 0, step = 1;
+    for (size_t axis = x->rank; axis-- > 0; e /= x->extent[axis]) {
+        if (is_summed(c->options, axis)) continue;
+        y += e % x->extent[axis] * step;
+        step *= x->extent[axis];
     }
+    return y;
+}
+
+void oracle_sum(const op_case *c, const double *const in[], double *const out[], double (*f)(double)) {
+    for (size_t e = 0; e < hl_shape_elements(&c->inputs[0].shape); e++) out[0][summed_into(c, e)] += f(in[0][e]);
+}
+
+void oracle_sum_slopes(const op_case *c, const double *const d_out[], double *const d_in[], double factor) {
+    const hl_shape *x = &c->inputs[0].shape;
+    for (size_t e = 0; e < hl_shape_elements(x); e++) d_in[0][e] = factor * d_out[0][summed_into(c, e)];
 }
 
 size_t oracle_summed(const op_case *c) {
@@ -220,6 +244,18 @@ void check_binary_bits(hl__op op, const float *a, const float *b, const float *y
         op_free(&e);
     }
     free(got);
+}
+
+void check_binary_extremes(const op_case *c) {
+    const hl_shape shapes[][2] = {
+        {HL_SHAPE(3, 21), HL_SHAPE(3, 21)}, {HL_SHAPE(3, 21), HL_SHAPE(21)}, {HL_SHAPE(3, 1), HL_SHAPE(1, 21)}};
+    for (size_t i = 0; i < COUNT(shapes); i++) {
+        op_case run = *c;
+        run.inputs[0].shape = shapes[i][0];
+        run.inputs[1].shape = shapes[i][1];
+        run.gradient.relative += SUMMED;
+        op_extremes(&run);
+    }
 }
 
 void check_binary_refused(hl__op op) {

@@ -12,6 +12,10 @@
 /* y = f(x). */
 void oracle_unary(const op_case *c, const double *const in[], double *const out[], double (*f)(double));
 
+/* The gradient d f'(x) of each element: slope(d, x), for op_extremes. */
+void oracle_unary_slopes(const op_case *c, const double *const in[], const double *const d_out[], double *const d_in[],
+                         double (*slope)(double d, double x));
+
 /* Runs the case on scalars, odd and unit extents, six axes, gaps, and tensors of many tiles. The case has everything
  * but shape, layout, tiles and samples. */
 void check_unary(const op_case *c);
@@ -26,6 +30,14 @@ void check_unary_refused(hl__op op, const void *options);
 
 /* y = f(a, b), broadcast as numpy does. */
 void oracle_binary(const op_case *c, const double *const in[], double *const out[], double (*f)(double, double));
+
+/* Gradients slope_a(d, a, b) and slope_b(d, a, b), summed over the axes along which an operand was broadcast. */
+void oracle_binary_slopes(const op_case *c, const double *const in[], const double *const d_out[], double *const d_in[],
+                          double (*slope_a)(double d, double a, double b),
+                          double (*slope_b)(double d, double a, double b));
+
+/* op_extremes of both operands, of one shape and broadcast either way. */
+void check_binary_extremes(const op_case *c);
 
 /* Runs the case on shapes that broadcast in every way, as check_unary does. The gradient's bound is that of one term;
  * here comes the sum over broadcast axes on top: two roundings, however long it is. */
@@ -47,6 +59,9 @@ void check_binary_refused(hl__op op);
 
 /* y = sum of f(x). */
 void oracle_sum(const op_case *c, const double *const in[], double *const out[], double (*f)(double));
+
+/* dx = factor * dy for each of the elements that make one of y. */
+void oracle_sum_slopes(const op_case *c, const double *const d_out[], double *const d_in[], double factor);
 
 /* Elements of x that make one of y. */
 size_t oracle_summed(const op_case *c);

@@ -12,6 +12,9 @@
  *   order      tiles that do not touch what another one writes run in another order, with the same bits
  *   scratch    is poisoned before each tile, and has a fence behind it
  *
+ * op_extremes, which every operator goes through as well, makes rows of one operand at a time extreme: offsets,
+ * constants, huge, tiny and subnormal numbers, finite masks, infinities, NaN.
+ *
  *     op_check(&(op_case){.op = HL__OP_relu, .inputs = {{.shape = HL_SHAPE(4, 19, 32)}}, .oracle = relu,
  *                         .value = {.relative = 0}, .min_tiles = 8}); */
 #ifndef HL_TESTS_SUPPORT_OP_CHECK_H
@@ -37,6 +40,10 @@ typedef struct op_case op_case;
 typedef void op_oracle(const op_case *c, const double *const in[], double *const out[]);
 #define OP_UPDATED(i) (HL_MAX_OUTPUTS + (i))
 
+/* Gradients in double: d_in (zeros on entry, NULL where none is asked for) from the inputs and the gradients of the
+ * outputs (NULL where the loss does not depend on one). */
+typedef void op_slopes(const op_case *c, const double *const in[], const double *const d_out[], double *const d_in[]);
+
 /* |error| <= FLT_EPSILON * (absolute + relative * magnitude of the element) */
 typedef struct op_bound {
     double absolute, relative;
@@ -56,6 +63,11 @@ struct op_case {
     op_bound value;
     op_bound gradient; /* magnitude: sum over outputs of |d output| |d output / d input| */
 
+    /* For op_extremes. slopes: NULL for differences, which say nothing where an output is not finite. slope_sizes: what
+     * the error of a gradient grows with; NULL: its own size. */
+    op_slopes *slopes, *slope_sizes;
+    uint32_t never_extreme; /* bit i: the operator says nothing about extremes in input i */
+
     bool forward_only;         /* no gradients: of integers, or where the oracle has no derivative */
     uint32_t no_gradient;      /* bit i: no gradient is expected of float input i (indices never have one) */
     uint32_t absent_d_outputs; /* bit i: the loss does not depend on output i */
@@ -72,6 +84,24 @@ void op_check(const op_case *c);
 
 /* The same, as a value: false, and in words why not. */
 bool op_check_holds(const op_case *c, char *words, size_t size);
+
+/* Fails the running test unless the operator is right at the extremes, on every instruction set: one input at a time
+ * (and, where the case states slopes, the gradient of one output at a time) has one row, then every row, replaced by
+ * offsets up to 1e8, constants up to the largest float, numbers far too large, far too small or subnormal, finite
+ * masks, and infinities and NaN alone, among numbers and among each other, at every place of a short row. Then
+ *
+ *   the oracle says  an operator says
+ *   NaN              NaN
+ *   infinity         the same infinity
+ *   finite           a finite number within the bound; infinity only where the bound reaches beyond the largest float.
+ *                    Where the case gives magnitudes, which are sums of terms, and they exceed the largest float,
+ *                    anything that is not finite will do, too: a sum overflows on its way.
+ *
+ * and the same of gradients. What is masked does not exist: an oracle that skips it is all that a mask needs here. The
+ * case's bounds must hold whatever the size of the inputs; its shapes had better be small, with a last axis that fills
+ * no register. Stated slopes are compared with differences first. */
+void op_extremes(const op_case *c);
+bool op_extremes_hold(const op_case *c, char *words, size_t size);
 
 /* Fails the running test unless the shape rule refuses the inputs with this status and says why. */
 void op_check_refused(const op_case *c, hl_status status);
