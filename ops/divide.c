@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * divide: y = a / b, broadcast. da = dy / b, db = -dy a / b^2, summed over the axes along which the operand was
+ * divide: y = a / b, broadcast. da = dy / b, db = -(dy / b) (a / b), summed over the axes along which the operand was
  * broadcast. */
 #include "ops/binary.h"
 
@@ -11,7 +11,8 @@ static hl__floats da_of(hl__floats d, hl__floats a, hl__floats b) {
     return d / b;
 }
 
-static hl__floats db_of(hl__floats d, hl__floats a, hl__floats b) { return -d * (a / (b * b)); }
+/* b^2 may be no float where db is one; these quotients are y and da. */
+static hl__floats db_of(hl__floats d, hl__floats a, hl__floats b) { return -(d / b) * (a / b); }
 
 HL__DEFINE_OPERATOR(divide) = {
     .name = "divide",

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * relu: y = max(x, 0), NaN where x is NaN. dx = dy where y > 0, else 0. */
+ * relu: y = max(x, 0), NaN where x is NaN. dx = dy where y > 0, else 0, NaN where y is NaN. */
 #include "ops/unary.h"
 
 static hl__floats value_of(hl__floats x) { return hl__larger(hl__splat(0), x); /* in this order NaN stays */ }
 
-static hl__floats dx_of(hl__floats d, hl__floats y) { return hl__select(y > 0, d, hl__splat(0)); }
+/* What is not above 0 is 0 or NaN. */
+static hl__floats dx_of(hl__floats d, hl__floats y) { return hl__select(y > 0, d, y); }
 
 HL__DEFINE_OPERATOR(relu) = {
     .name = "relu",

@@ -6,8 +6,10 @@
 #include "tests/support/elementwise_check.h"
 #include "tests/support/suite.h"
 
-/* Hendrycks and Gimpel 2016, with 2 / pi from the C library. */
-static double gelu_of(double x) { return x / 2 * (1 + tanh(sqrt(2 / acos(-1)) * (x + 0.044715 * x * x * x))); }
+/* Hendrycks and Gimpel 2016, with 2 / pi from the C library; as (1 + tanh u) / 2 = 1 / (1 + e^-2u), which keeps its
+ * digits where tanh u is near -1. At -infinity the limit, 0. */
+static double logistic_of(double x) { return 1 / (1 + exp(-2 * sqrt(2 / acos(-1)) * (x + 0.044715 * x * x * x))); }
+static double gelu_of(double x) { return x < -100 ? 0 : x * logistic_of(x); }
 
 static void gelu(const op_case *c, const double *const in[], double *const out[]) { oracle_unary(c, in, out, gelu_of); }
 
@@ -51,14 +53,15 @@ START_TEST(FarFromZeroItIsTheIdentityOrNothing) {
         op_case c = {.op = HL__OP_gelu,
                      .inputs = {{.shape = HL_SCALAR, .values = &values[i]}},
                      .oracle = gelu,
-                     .value = {.absolute = 1e-37}};
+                     .value = {.absolute = 1e-37},
+                     .gradient = {.absolute = 1e-37}};
         op_check(&c);
     }
 }
 END_TEST
 
 START_TEST(ZeroInfinityAndNoNumber) {
-    const float values[] = {0, -0.0f, 0x1p-149f, -0x1p-126f, INFINITY, NAN};
+    const float values[] = {0, -0.0f, 0x1p-149f, -0x1p-126f, INFINITY, -INFINITY, NAN};
     op_case c = case_of(1);
     c.value.absolute = 0x1p-126; /* a unit of subnormals, 2^-149 */
     check_unary_values(&c, values, sizeof values / sizeof *values);
@@ -68,7 +71,33 @@ END_TEST
 START_TEST(IntegersAreRefused) { check_unary_refused(HL__OP_gelu, NULL); }
 END_TEST
 
+/* Beyond 100 s (1 - s) is no double. */
+static double slope(double d, double x) {
+    double s = logistic_of(x), u = 2 * sqrt(2 / acos(-1)) * (1 + 3 * 0.044715 * x * x);
+    return fabs(x) > 100 ? d * s : d * (s + x * s * (1 - s) * u);
+}
+
+static double size(double d, double x) { return isnan(x) ? x : d; }
+
+static void slopes(const op_case *c, const double *const in[], const double *const d_out[], double *const d_in[]) {
+    oracle_unary_slopes(c, in, d_out, d_in, slope);
+}
+
+static void slope_sizes(const op_case *c, const double *const in[], const double *const d_out[], double *const d_in[]) {
+    oracle_unary_slopes(c, in, d_out, d_in, size);
+}
+
+START_TEST(ExtremesAreAsInDouble) {
+    op_case c = case_of(5);
+    c.inputs[0].shape = HL_SHAPE(3, 21);
+    c.slopes = slopes;
+    c.slope_sizes = slope_sizes;
+    c.gradient = (op_bound){.relative = c.gradient.absolute};
+    op_extremes(&c);
+}
+END_TEST
+
 int main(void) {
-    return run_tests("gelu", TESTS(EveryShapeAndLayout, SmallAndLargeNumbersHaveGradients,
+    return run_tests("gelu", TESTS(ExtremesAreAsInDouble, EveryShapeAndLayout, SmallAndLargeNumbersHaveGradients,
                                    FarFromZeroItIsTheIdentityOrNothing, ZeroInfinityAndNoNumber, IntegersAreRefused));
 }

@@ -41,7 +41,21 @@ END_TEST
 START_TEST(IntegersAreRefused) { check_unary_refused(HL__OP_relu, NULL); }
 END_TEST
 
+static double slope(double d, double x) { return isnan(x) ? x : x > 0 ? d : 0; }
+
+static void slopes(const op_case *c, const double *const in[], const double *const d_out[], double *const d_in[]) {
+    oracle_unary_slopes(c, in, d_out, d_in, slope);
+}
+
+START_TEST(ExtremesAreAsInDouble) {
+    op_case c = any;
+    c.inputs[0].shape = HL_SHAPE(3, 21);
+    c.slopes = slopes;
+    op_extremes(&c);
+}
+END_TEST
+
 int main(void) {
-    return run_tests("relu",
-                     TESTS(EveryShapeAndLayout, ZeroHasNoSlope, SmallestLargestAndNoNumberPass, IntegersAreRefused));
+    return run_tests("relu", TESTS(ExtremesAreAsInDouble, EveryShapeAndLayout, ZeroHasNoSlope,
+                                   SmallestLargestAndNoNumberPass, IntegersAreRefused));
 }
