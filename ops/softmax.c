@@ -5,7 +5,12 @@
  *   forward:  p_i[j]  = exp(s_i[j] - max_i) / sum_i
  *   backward: ds_i[j] = p_i[j] * (dp_i[j] - dot(p_i, dp_i))
  *
- * A row of -infinity (a query that sees no key) gives zeros, in the gradient too. */
+ * dot(p_i, dp_i) is a mean, and what all dp_i have in common changes nothing: it is taken in double, over the sum of
+ * p_i, which is 1 but for its roundings, and once more over what is left.
+ *
+ * A row of -infinity alone (a query that sees no key) gives zeros, in the gradient too. NaN or infinity anywhere in a
+ * row makes all of it NaN: so does their sum. Where p is 0 nothing is seen, so that dp does not matter there, even if
+ * it is NaN. */
 #include <string.h>
 
 #include "ops/op.h"
@@ -35,16 +40,30 @@ static void forward_row(const float *s_i, float *p_i, size_t n) {
     if (j < n) hl__store_some(p_i + j, hl__load_some(p_i + j, n - j, 0) * scale, n - j);
 }
 
+#define STRANDS 8 /* sums side by side, so that additions need not wait for each other */
+
+/* p d, 0 where p is 0. */
+static double seen(float p, double d) { return p == 0 ? 0 : (double)p * d; }
+
+static double total_of(const double sum[STRANDS]) {
+    return ((sum[0] + sum[1]) + (sum[2] + sum[3])) + ((sum[4] + sum[5]) + (sum[6] + sum[7]));
+}
+
+/* The mean of dp_i[j] - shift with the weights p_i[j]. */
+static double mean_beyond(const float *p_i, const float *dp_i, size_t n, double shift) {
+    double sum[STRANDS] = {0}, weight[STRANDS] = {0};
+    for (size_t j = 0; j < n; j++) {
+        sum[j % STRANDS] += seen(p_i[j], (double)dp_i[j] - shift);
+        weight[j % STRANDS] += (double)p_i[j];
+    }
+    double all = total_of(weight);
+    return all == 0 ? 0 : total_of(sum) / all;
+}
+
 static void backward_row(const float *p_i, const float *dp_i, float *ds_i, size_t n) {
-    hl__floats sum = hl__splat(0);
-    size_t j = 0;
-    for (; j + HL__LANES <= n; j += HL__LANES) sum = hl__fma(hl__load(p_i + j), hl__load(dp_i + j), sum);
-    if (j < n) sum = hl__fma(hl__load_some(p_i + j, n - j, 0), hl__load_some(dp_i + j, n - j, 0), sum);
-    hl__floats dot = hl__splat(hl__sum_lanes(sum));
-    for (j = 0; j + HL__LANES <= n; j += HL__LANES) hl__store(ds_i + j, hl__load(p_i + j) * (hl__load(dp_i + j) - dot));
-    if (j == n) return;
-    hl__floats rest = hl__load_some(p_i + j, n - j, 0) * (hl__load_some(dp_i + j, n - j, 0) - dot);
-    hl__store_some(ds_i + j, rest, n - j);
+    double mean = mean_beyond(p_i, dp_i, n, 0);
+    if (isfinite(mean)) mean += mean_beyond(p_i, dp_i, n, mean);
+    for (size_t j = 0; j < n; j++) ds_i[j] = (float)seen(p_i[j], (double)dp_i[j] - mean);
 }
 
 /* ---- tiling: blocks of rows; all operands have one shape ---- */

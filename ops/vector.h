@@ -141,7 +141,7 @@ static inline hl__wides hl__multiply_lower(hl__wides a, hl__wides b) {
 #define HL__LANES_23(v) __builtin_shufflevector(v, v, 2, 3, 2, 3)
 #endif
 
-/* Sum and maximum of the lanes, by halves. */
+/* Sum and maximum of the lanes, by halves. The maximum may pass over NaN. */
 static inline float hl__sum_lanes(hl__floats v) {
 #if HL__LANES >= 16
     v += HL__UPPER_HALF(v);
@@ -385,43 +385,62 @@ static inline void hl__row_normal_tail(float *y, const float *x, size_t n) {
     }
 }
 
+/* Numbers of a row that are added up before their sum is added to those before: the error of a long row's sum grows
+ * with n / (HL__ROW_BLOCK * HL__LANES), not with n / HL__LANES. */
+#define HL__ROW_BLOCK 4096
+
 /* Sum, in four strands so that additions need not wait for each other. */
 static inline float hl__row_sum(const float *x, size_t n) {
-    hl__floats sum[4] = {{0}, {0}, {0}, {0}};
+    hl__floats total = hl__splat(0);
     size_t i = 0;
-    for (; i + 4 * HL__LANES <= n; i += 4 * HL__LANES)
-        for (size_t s = 0; s < 4; s++) sum[s] += hl__load(x + i + s * HL__LANES);
-    for (; i + HL__LANES <= n; i += HL__LANES) sum[0] += hl__load(x + i);
-    if (i < n) sum[1] += hl__load_some(x + i, n - i, 0);
-    return hl__sum_lanes((sum[0] + sum[1]) + (sum[2] + sum[3]));
+    for (size_t end = HL__ROW_BLOCK; i + 4 * HL__LANES <= n; end += HL__ROW_BLOCK) {
+        hl__floats sum[4] = {{0}, {0}, {0}, {0}};
+        for (; i + 4 * HL__LANES <= n && i < end; i += 4 * HL__LANES)
+            for (size_t s = 0; s < 4; s++) sum[s] += hl__load(x + i + s * HL__LANES);
+        total += (sum[0] + sum[1]) + (sum[2] + sum[3]);
+    }
+    hl__floats rest = hl__splat(0);
+    for (; i + HL__LANES <= n; i += HL__LANES) rest += hl__load(x + i);
+    if (i < n) rest += hl__load_some(x + i, n - i, 0);
+    return hl__sum_lanes(total + rest);
 }
 
-/* Largest number, -infinity where n is 0. Numbers that are NaN may be passed over. */
+/* Largest number, -infinity where n is 0, NaN where there is one. */
 static inline float hl__row_max(const float *x, size_t n) {
     hl__floats max = hl__splat(-INFINITY);
+    hl__ints none = {0};
     size_t i = 0;
-    for (; i + HL__LANES <= n; i += HL__LANES) max = hl__larger(max, hl__load(x + i));
-    if (i < n) max = hl__larger(max, hl__load_some(x + i, n - i, -INFINITY));
-    return hl__max_lanes(max);
+    for (; i < n; i += HL__LANES) {
+        size_t some = n - i < HL__LANES ? n - i : HL__LANES;
+        hl__floats v = some == HL__LANES ? hl__load(x + i) : hl__load_some(x + i, some, -INFINITY);
+        none |= v != v;
+        max = hl__larger(max, v);
+    }
+    hl__floats found = (hl__floats)(none & (hl__ints)hl__splat(1.0f));
+    return hl__max_lanes(found) > 0 ? NAN : hl__max_lanes(max);
 }
 
-/* y = exp(x - shift); returns the sum of y. For softmax, with the row's maximum as shift. */
+/* exp(x - shift) of a row: in y, unless that is NULL, and as the sum that is returned. */
 static inline float hl__row_exp_sum(float *y, const float *x, size_t n, float shift) {
-    hl__floats sum[2] = {{0}, {0}};
+    hl__floats total = hl__splat(0);
     size_t i = 0;
-    for (; i + 2 * HL__LANES <= n; i += 2 * HL__LANES)
-        for (size_t s = 0; s < 2; s++) {
-            hl__floats e = hl__exp(hl__load(x + i + s * HL__LANES) - shift);
-            hl__store(y + i + s * HL__LANES, e);
-            sum[s] += e;
+    for (size_t end = HL__ROW_BLOCK; i < n; end += HL__ROW_BLOCK) {
+        hl__floats sum[2] = {{0}, {0}};
+        for (; i + 2 * HL__LANES <= n && i < end; i += 2 * HL__LANES)
+            for (size_t s = 0; s < 2; s++) {
+                hl__floats e = hl__exp(hl__load(x + i + s * HL__LANES) - shift);
+                if (y) hl__store(y + i + s * HL__LANES, e);
+                sum[s] += e;
+            }
+        for (; i + 2 * HL__LANES > n && i < n; i += HL__LANES) {
+            size_t some = n - i < HL__LANES ? n - i : HL__LANES;
+            hl__floats e = hl__exp(hl__load_some(x + i, some, -INFINITY) - shift);
+            if (y) hl__store_some(y + i, e, some);
+            sum[0] += e;
         }
-    for (; i < n; i += HL__LANES) {
-        size_t count = n - i < HL__LANES ? n - i : HL__LANES;
-        hl__floats e = hl__exp(hl__load_some(x + i, count, -INFINITY) - shift);
-        hl__store_some(y + i, e, count);
-        sum[0] += e;
+        total += sum[0] + sum[1];
     }
-    return hl__sum_lanes(sum[0] + sum[1]);
+    return hl__sum_lanes(total);
 }
 
 #endif
