@@ -2,19 +2,24 @@
  *
  * Cross-entropy of logits against labels: the mean over the labels that are not HL_IGNORED.
  *
- *   forward:  L_i   = log sum_j exp(x_i[j]),  loss = sum_i (L_i - x_i[label_i]) / n
- *   backward: dx_i[j] = (exp(x_i[j] - L_i) - (j = label_i)) * dloss / n, zeros where the label is ignored
+ *   forward:  loss  = sum_i (max_i - x_i[label_i] + log sum_i) / n,  sum_i = sum_j exp(x_i[j] - max_i)
+ *   backward: dx_i[j] = exp(x_i[j] - max_i) / sum_i * dloss / n,  for j = label_i less dloss / n
  *
- *   x [..., C], labels I32 [...] in HL_IGNORED..C-1; loss [], L [...] (saved), 1 / n [] (saved)
+ *   x [..., C], labels I32 [...] in HL_IGNORED..C-1; loss []; max and sum [...], 1 / n [] (saved)
  *
- * Where all labels are ignored, loss and gradient are 0. Rows are summed by one tile, in order and in double. */
+ * max and sum are never one number, log sum exp: that has no digits left for the sum where logits are far from 0. What
+ * is left at the label, less all others, is computed as that: p - 1 would cancel.
+ *
+ * A row that holds NaN, infinity or nothing but -infinity gives NaN, also in its gradient; a label whose logit is
+ * -infinity an infinite loss. Where the label is ignored there is no row: its loss and gradient are 0 whatever it
+ * holds. Where all labels are ignored, loss and gradient are 0. Rows are summed by one tile, in order and in double. */
 #include <string.h>
 
 #include "ops/op.h"
 #include "ops/vector.h"
 
-enum { X, LABELS };          /* inputs */
-enum { LOSS, LSE, INVERSE }; /* outputs */
+enum { X, LABELS };               /* inputs */
+enum { LOSS, MAX, SUM, INVERSE }; /* outputs */
 
 static hl_status entropy_infer(hl_inference *inference) {
     const hl_view *x = &inference->input[X], *labels = &inference->input[LABELS];
@@ -34,7 +39,7 @@ static hl_status entropy_infer(hl_inference *inference) {
     inference->index_min[LABELS] = HL_IGNORED;
     inference->index_max[LABELS] = (int32_t)C - 1;
     inference->output[LOSS] = inference->output[INVERSE] = HL_SCALAR;
-    inference->output[LSE] = inference->temp[0] = rows;
+    inference->output[MAX] = inference->output[SUM] = inference->temp[0] = rows;
     return HL_OK;
 }
 
@@ -49,14 +54,7 @@ static void cut_grid(const hl_call *call, hl_grid *grid) {
 
 /* ---- forward: rows ---- */
 
-enum { R_X, R_LABELS, R_LSE, R_LOSS };
-
-static float sum_exp(const float *x_i, size_t C, float shift) {
-    hl__floats sum[2] = {{0}, {0}}, by = hl__splat(shift);
-    for (size_t j = 0; j < C; j += HL__LANES)
-        sum[j / HL__LANES % 2] += hl__exp(hl__load_some(x_i + j, hl__min(HL__LANES, C - j), -INFINITY) - by);
-    return hl__sum_lanes(sum[0] + sum[1]);
-}
+enum { R_X, R_LABELS, R_MAX, R_SUM, R_HALF }; /* half of each row's loss: twice that may be no float, but their mean */
 
 static void rows_kernel(const hl_call *call, const hl_tile *tile) {
     const hl_view *x = &call->operand[R_X], *labels = &call->operand[R_LABELS];
@@ -67,9 +65,10 @@ static void rows_kernel(const hl_call *call, const hl_tile *tile) {
         const float *x_i = hl__f32(x) + hl__offset(x, index);
         size_t row = hl__offset(labels, index);
         int32_t label = hl__i32(labels)[row];
-        float max = hl__row_max(x_i, C), rest = hl__log(hl__splat(sum_exp(x_i, C, max)))[0];
-        hl__f32(&call->operand[R_LSE])[row] = max + rest;
-        hl__f32(&call->operand[R_LOSS])[row] = label == HL_IGNORED ? 0 : (max - x_i[label]) + rest;
+        float max = hl__row_max(x_i, C), sum = hl__row_exp_sum(NULL, x_i, C, max), rest = hl__log(hl__splat(sum))[0];
+        hl__f32(&call->operand[R_MAX])[row] = max;
+        hl__f32(&call->operand[R_SUM])[row] = sum;
+        hl__f32(&call->operand[R_HALF])[row] = label == HL_IGNORED ? 0 : (0.5f * max - 0.5f * x_i[label]) + 0.5f * rest;
     }
 }
 
@@ -77,7 +76,7 @@ static void rows_access(const hl_call *call, const hl_tile *tile, hl_box *boxes)
     const hl_shape *shape = &call->operand[R_X].shape;
     hl__cut cut = hl__cut_rows(shape, 1);
     boxes[R_X] = hl__cut_box(&cut, shape, tile->index[0]);
-    boxes[R_LABELS] = boxes[R_LSE] = boxes[R_LOSS] = rows_box(boxes[R_X], shape->rank);
+    boxes[R_LABELS] = boxes[R_MAX] = boxes[R_SUM] = boxes[R_HALF] = rows_box(boxes[R_X], shape->rank);
 }
 
 static const hl_pass rows_pass = {
@@ -90,17 +89,17 @@ static const hl_pass rows_pass = {
 
 /* ---- forward: mean ---- */
 
-enum { M_LOSSES, M_LABELS, M_LOSS, M_INVERSE };
+enum { M_HALVES, M_LABELS, M_LOSS, M_INVERSE };
 
 static void mean_kernel(const hl_call *call, const hl_tile *tile) {
     (void)tile;
-    const float *losses = hl__f32(&call->operand[M_LOSSES]);
+    const float *halves = hl__f32(&call->operand[M_HALVES]);
     const int32_t *labels = hl__i32(&call->operand[M_LABELS]);
     hl_box all = hl__box_whole(&call->operand[M_LABELS]);
     size_t n = hl__box_elements(&all, call->operand[M_LABELS].shape.rank), count = 0;
     double sum[8] = {0};
     for (size_t i = 0; i < n; i++) {
-        sum[i % 8] += (double)losses[i];
+        sum[i % 8] += 2 * (double)halves[i];
         count += labels[i] != HL_IGNORED;
     }
     double total = ((sum[0] + sum[1]) + (sum[2] + sum[3])) + ((sum[4] + sum[5]) + (sum[6] + sum[7]));
@@ -112,7 +111,23 @@ static const hl_pass mean_pass = {.name = "mean", .kernel = mean_kernel};
 
 /* ---- backward ---- */
 
-enum { D_X, D_LABELS, D_LSE, D_INVERSE, D_DLOSS, D_DX };
+enum { D_X, D_LABELS, D_MAX, D_SUM, D_INVERSE, D_DLOSS, D_DX };
+
+/* dx_i[j] = exp(x_i[j] - max) * factor; returns the sum of the exponentials. */
+static float spread(const float *x_i, float *dx_i, size_t n, float max, float factor) {
+    hl__floats total = hl__splat(0);
+    for (size_t j = 0; j < n;) {
+        hl__floats sum = hl__splat(0);
+        for (size_t end = hl__min(n, j + HL__ROW_BLOCK); j < end; j += HL__LANES) {
+            size_t some = hl__min(HL__LANES, n - j);
+            hl__floats e = hl__exp(hl__load_some(x_i + j, some, -INFINITY) - max);
+            hl__store_some(dx_i + j, e * factor, some);
+            sum += e;
+        }
+        total += sum;
+    }
+    return hl__sum_lanes(total);
+}
 
 static void backward_kernel(const hl_call *call, const hl_tile *tile) {
     const hl_view *x = &call->operand[D_X], *labels = &call->operand[D_LABELS];
@@ -129,12 +144,11 @@ static void backward_kernel(const hl_call *call, const hl_tile *tile) {
             memset(dx_i, 0, C * sizeof *dx_i);
             continue;
         }
-        hl__floats by = hl__splat(hl__f32(&call->operand[D_LSE])[row]), factors = hl__splat(factor);
-        for (size_t j = 0; j < C; j += HL__LANES) {
-            size_t some = hl__min(HL__LANES, C - j);
-            hl__store_some(dx_i + j, hl__exp(hl__load_some(x_i + j, some, 0) - by) * factors, some);
-        }
-        dx_i[label] -= factor;
+        float max = hl__f32(&call->operand[D_MAX])[row], share = factor / hl__f32(&call->operand[D_SUM])[row];
+        size_t before = (size_t)label, after = before + 1;
+        float others = spread(x_i, dx_i, before, max, share);
+        others += spread(x_i + after, dx_i + after, C - after, max, share);
+        dx_i[label] = -others * share;
     }
 }
 
@@ -142,7 +156,7 @@ static void backward_access(const hl_call *call, const hl_tile *tile, hl_box *bo
     const hl_shape *shape = &call->operand[D_X].shape;
     hl__cut cut = hl__cut_rows(shape, 1);
     boxes[D_X] = boxes[D_DX] = hl__cut_box(&cut, shape, tile->index[0]);
-    boxes[D_LABELS] = boxes[D_LSE] = rows_box(boxes[D_X], shape->rank);
+    boxes[D_LABELS] = boxes[D_MAX] = boxes[D_SUM] = rows_box(boxes[D_X], shape->rank);
 }
 
 static const hl_pass backward_pass = {
@@ -159,12 +173,14 @@ HL__DEFINE_OPERATOR(cross_entropy) = {
     .name = "cross_entropy",
     .min_inputs = 2,
     .max_inputs = 2,
-    .n_outputs = 3,
-    .n_saved = 2,
+    .n_outputs = 4,
+    .n_saved = 3,
     .infer = entropy_infer,
-    .forward = {{.pass = &rows_pass, .reads = {HL_IN(X), HL_IN(LABELS)}, .writes = {HL_OUT(LSE), HL_TEMP(0)}},
+    .forward = {{.pass = &rows_pass,
+                 .reads = {HL_IN(X), HL_IN(LABELS)},
+                 .writes = {HL_OUT(MAX), HL_OUT(SUM), HL_TEMP(0)}},
                 {.pass = &mean_pass, .reads = {HL_TEMP(0), HL_IN(LABELS)}, .writes = {HL_OUT(LOSS), HL_OUT(INVERSE)}}},
     .backward = {{.pass = &backward_pass,
-                  .reads = {HL_IN(X), HL_IN(LABELS), HL_OUT(LSE), HL_OUT(INVERSE), HL_DOUT(LOSS)},
+                  .reads = {HL_IN(X), HL_IN(LABELS), HL_OUT(MAX), HL_OUT(SUM), HL_OUT(INVERSE), HL_DOUT(LOSS)},
                   .writes = {HL_DIN(X)}}},
 };

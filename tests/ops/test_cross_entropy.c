@@ -26,23 +26,53 @@ static void cross_entropy(const op_case *c, const double *const in[], double *co
     out[0][0] = count > 0 ? total / count : 0;
 }
 
+/* exp(x_j - max) / sum, for the label less all others over sum; nothing where it is ignored. of_sizes: what its error
+ * grows with, itself, but the exponential, where it is subnormal, is rounded as 2^-126 is. */
+static void slopes_of(const op_case *c, const double *const in[], const double *const d_out[], double *dx,
+                      bool of_sizes) {
+    const hl_shape *x = &c->inputs[X].shape;
+    size_t C = x->extent[x->rank - 1], rows = hl_shape_elements(x) / C;
+    double count = 0;
+    for (size_t i = 0; i < rows; i++) count += in[LABELS][i] != HL_IGNORED;
+    for (size_t i = 0; i < rows; i++) {
+        const double *x_i = in[X] + i * C;
+        double *dx_i = dx + i * C, max = -INFINITY, others = 0;
+        if (in[LABELS][i] == HL_IGNORED) continue;
+        size_t label = (size_t)in[LABELS][i];
+        for (size_t j = 0; j < C; j++) max = fmax(max, x_i[j]);
+        for (size_t j = 0; j < C; j++) dx_i[j] = exp(x_i[j] - max);
+        for (size_t j = 0; j < C; j++) others += j == label ? 0 : dx_i[j];
+        double share = d_out[0][0] / count / (others + dx_i[label]);
+        for (size_t j = 0; j < C; j++) dx_i[j] = share * (j == label ? -others : dx_i[j]);
+        for (size_t j = 0; of_sizes && j < C; j++) dx_i[j] = fabs(dx_i[j]) + 0x1p-126 * fabs(share);
+    }
+}
+
+static void slopes(const op_case *c, const double *const in[], const double *const d_out[], double *const d_in[]) {
+    slopes_of(c, in, d_out, d_in[X], false);
+}
+
+static void slope_sizes(const op_case *c, const double *const in[], const double *const d_out[], double *const d_in[]) {
+    slopes_of(c, in, d_out, d_in[X], true);
+}
+
 /* In units of FLT_EPSILON. exp(x - max) rounds its argument d by |d| / 2; over the sum, that is the mean of |d| / 2
  * under the softmax, which is below log(C) / 2 (its entropy is mean |d| + log sum). exp is good to 1.5, and roundings
  * of the sum in eight strands or more, at random, stay below sqrt(C / 8) + 3 (six standard deviations): the logarithm
  * is off by what they make together, and by 2 of itself; x_label - max and the sum of both round by half of what they
  * are, the mean in double by half of the loss.
  *
- * p = exp(x - L) is off by the error of L, half of |L| <= range + log C, and by half of |x - L| <= 2 range + log C. The
- * gradient (p - 1) / n at the label cancels: an absolute error of that much of p / n, where p is at most most_p. */
+ * exp(x - max) is off by half of |d|, which is at most 2 range, and 104 where it is not 0 yet, and by 1.5; its share
+ * dloss / n / sum by what the sum is and by 1.5; their product by a half. The label has a sum of these. */
 static op_case case_of(hl_shape x, double range) {
-    double C = (double)x.extent[x.rank - 1], n = (double)hl_shape_elements(&x) / C;
-    double sum = log(C) / 2 + sqrt(C / 8) + 5, p = sum + 1.5 * range + 3 * log(C) + 4;
-    double most_p = 1 / (1 + (C - 1) * exp(-2 * range));
+    double C = (double)x.extent[x.rank - 1], strands = sqrt(C / 8) + 3, sum = log(C) / 2 + strands + 2;
     op_case c = {.op = HL__OP_cross_entropy,
                  .inputs = {{.shape = x, .low = -range, .high = range}, {.shape = x, .dtype = HL_I32}},
                  .oracle = cross_entropy,
                  .value = {.absolute = sum, .relative = 4},
-                 .gradient = {.absolute = p * most_p / n, .relative = p},
+                 .gradient = {.relative = fmin(2 * range, 104) / 2 + 3.5 + sum + strands},
+                 .slopes = slopes,
+                 .slope_sizes = slope_sizes,
                  .samples = 60};
     c.inputs[LABELS].shape.extent[--c.inputs[LABELS].shape.rank] = 0;
     return c;
@@ -85,7 +115,6 @@ START_TEST(IgnoredLabelsCountNeitherInTheSumNorInTheMean) {
     int32_t labels[40];
     for (size_t i = 0; i < 40; i++) labels[i] = i % 3 == 1 ? (int32_t)(i % 9) : HL_IGNORED;
     op_case c = case_of(HL_SHAPE(4, 10, 9), 3);
-    c.gradient.absolute *= 3.1; /* 13 of 40 count */
     c.inputs[LABELS].values = labels;
     op_check(&c);
 }
@@ -102,11 +131,13 @@ START_TEST(WhereAllLabelsAreIgnoredLossAndGradientAreZero) {
 }
 END_TEST
 
-/* exp(100) is infinite in float, and so is 3e38 - -3e38. */
+/* exp(100) is infinite in float. Differences of the oracle do not see what is below 64 * 2^-53 / 1e-5 of the outputs, a
+ * hundredth of a unit. */
 START_TEST(LargeLogitsDoNotOverflow) {
     double ranges[] = {100, 1000};
     for (size_t i = 0; i < 2; i++) {
         op_case c = case_of(HL_SHAPE(30, 21), ranges[i]);
+        c.gradient.absolute = 0.01 * 2 * ranges[i]; /* of losses up to twice the range */
         op_check(&c);
     }
 }
@@ -160,9 +191,20 @@ START_TEST(WhatDoesNotFitIsRefused) {
 }
 END_TEST
 
+START_TEST(ExtremesAreAsInDouble) {
+    const int32_t labels[5] = {1, 0, 4, HL_IGNORED, 20}, none[5] = {0, 1, HL_IGNORED, 2, 3};
+    for (size_t i = 0; i < 3; i++) {
+        op_case c = case_of(HL_SHAPE(5, 21), 30);
+        if (i < 2) c.inputs[LABELS].values = i ? none : labels; /* the middle row counts, or does not */
+        else c.inputs[X].shape.extent[1] = 1;
+        op_extremes(&c);
+    }
+}
+END_TEST
+
 int main(void) {
     return run_tests("cross_entropy",
-                     TESTS(AnyRankAndNumberOfClasses, OneRowHasAScalarLabel, EightTilesAtLeast,
+                     TESTS(ExtremesAreAsInDouble, AnyRankAndNumberOfClasses, OneRowHasAScalarLabel, EightTilesAtLeast,
                            IgnoredLabelsCountNeitherInTheSumNorInTheMean,
                            WhereAllLabelsAreIgnoredLossAndGradientAreZero, LargeLogitsDoNotOverflow,
                            TheLossOfACertainLabelKeepsItsDigits, StridedRowsAreRead, WhatDoesNotFitIsRefused));
