@@ -131,13 +131,11 @@ START_TEST(WhereAllLabelsAreIgnoredLossAndGradientAreZero) {
 }
 END_TEST
 
-/* exp(100) is infinite in float. Differences of the oracle do not see what is below 64 * 2^-53 / 1e-5 of the outputs, a
- * hundredth of a unit. */
+/* exp(100) is infinite in float. */
 START_TEST(LargeLogitsDoNotOverflow) {
     double ranges[] = {100, 1000};
     for (size_t i = 0; i < 2; i++) {
         op_case c = case_of(HL_SHAPE(30, 21), ranges[i]);
-        c.gradient.absolute = 0.01 * 2 * ranges[i]; /* of losses up to twice the range */
         op_check(&c);
     }
 }

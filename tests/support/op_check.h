@@ -63,8 +63,9 @@ struct op_case {
     op_bound value;
     op_bound gradient; /* magnitude: sum over outputs of |d output| |d output / d input| */
 
-    /* For op_extremes. slopes: NULL for differences, which say nothing where an output is not finite. slope_sizes: what
-     * the error of a gradient grows with; NULL: its own size. */
+    /* slopes: NULL for differences, with which they must agree where those are sharp; for op_extremes differences say
+     * nothing where an output is not finite. slope_sizes: what the error of a gradient grows with; NULL: its own size.
+     */
     op_slopes *slopes, *slope_sizes;
     uint32_t never_extreme; /* bit i: the operator says nothing about extremes in input i */
 
@@ -99,7 +100,7 @@ bool op_check_holds(const op_case *c, char *words, size_t size);
  *
  * and the same of gradients. What is masked does not exist: an oracle that skips it is all that a mask needs here. The
  * case's bounds must hold whatever the size of the inputs; its shapes had better be small, with a last axis that fills
- * no register. Stated slopes are compared with differences first. */
+ * no register. The case as it is goes through op_check first. */
 void op_extremes(const op_case *c);
 bool op_extremes_hold(const op_case *c, char *words, size_t size);
 

@@ -261,3 +261,29 @@ op_slope op_slope_at(op_trial *r, size_t input, size_t element, double step, dou
     }
     return s;
 }
+
+/* ---- stated slopes ---- */
+
+static void call_slopes(const op_trial *r, op_slopes *slopes, double *const d_in[]) {
+    double *d[HL_MAX_OUTPUTS] = {NULL};
+    for (size_t o = 0; o < r->n_visible; o++) {
+        if (!r->d_output[o]) continue;
+        size_t n = hl_shape_elements(&r->rule.output[o]);
+        d[o] = op_zeroed(n, sizeof(double));
+        for (size_t e = 0; e < n; e++) d[o][e] = (double)r->d_output[o][e];
+    }
+    for (size_t i = 0; i < r->n_inputs; i++)
+        if (d_in[i]) memset(d_in[i], 0, hl_shape_elements(&r->views[i].shape) * sizeof(double));
+    slopes(r->c, (const double *const *)r->in, (const double *const *)d, d_in);
+    for (size_t o = 0; o < HL_MAX_OUTPUTS; o++) free(d[o]);
+}
+
+void op_stated_slopes(const op_trial *r, double *const slope[], double *const size[]) {
+    call_slopes(r, r->c->slopes, slope);
+    if (r->c->slope_sizes) {
+        call_slopes(r, r->c->slope_sizes, size);
+        return;
+    }
+    for (size_t i = 0; i < r->n_inputs; i++)
+        for (size_t e = 0; slope[i] && e < hl_shape_elements(&r->views[i].shape); e++) size[i][e] = fabs(slope[i][e]);
+}

@@ -67,6 +67,9 @@ bool op_run_both(op_trial *r, op_engine *e, uint32_t wanted, bool shares, bool w
 /* Puts the instruction set before the words of the engine. */
 bool op_engine_failed(op_trial *r);
 
+/* The case's gradients in double, and what their errors grow with: room for those that are wanted, NULL for others. */
+void op_stated_slopes(const op_trial *r, double *const slope[], double *const size[]);
+
 /* A central difference of L = sum of d_output * output; size: sum of |share of each output|; touched: sum of |d_output|
  * |output| over the outputs that changed. low and high: room for results. */
 typedef struct op_slope {
