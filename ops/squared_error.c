@@ -68,14 +68,15 @@ static void gradient(const hl_call *call, const hl_tile *tile, float sign) {
     const hl_view *p = &call->operand[BP], *t = &call->operand[BT], *out = hl__written(call);
     hl_box box = hl__elementwise_box(call, tile);
     size_t rank = out->shape.rank, at[HL_MAX_RANK] = {0}, n = rank ? box.end[rank - 1] - box.begin[rank - 1] : 1;
-    float factor = sign * 2 * *hl__f32(&call->operand[BD]) / (float)elements(p);
+    float factor = sign * (float)(2 * (double)*hl__f32(&call->operand[BD]) / (double)elements(p));
     for (bool started = false; hl__next_row(&box, rank, at, &started);) {
         size_t offset = hl__offset(out, at);
         for (size_t j = 0; j < n; j += HL__LANES) {
             size_t some = hl__min(HL__LANES, n - j);
-            hl__floats d =
-                hl__load_some(hl__f32(p) + offset + j, some, 0) - hl__load_some(hl__f32(t) + offset + j, some, 0);
-            hl__put_some(hl__f32(out) + offset + j, factor * d, some);
+            hl__floats a = hl__load_some(hl__f32(p) + offset + j, some, 0);
+            hl__floats b = hl__load_some(hl__f32(t) + offset + j, some, 0), d = a - b;
+            hl__floats halves = 2.0f * (factor * (0.5f * a - 0.5f * b)); /* where the difference is no float */
+            hl__put_some(hl__f32(out) + offset + j, hl__select(d - d == 0, factor * d, halves), some);
         }
     }
 }

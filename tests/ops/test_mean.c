@@ -49,7 +49,26 @@ END_TEST
 START_TEST(IntegersAndAxesThatAreNoneAreRefused) { check_sum_refused(HL__OP_mean); }
 END_TEST
 
+static void slopes(const op_case *c, const double *const in[], const double *const d_out[], double *const d_in[]) {
+    (void)in;
+    oracle_sum_slopes(c, d_out, d_in, 1 / (double)oracle_summed(c));
+}
+
+START_TEST(ExtremesAreAsInDouble) {
+    const uint32_t axes[] = {0, 1, 2};
+    for (size_t i = 0; i < 3; i++) {
+        hl_axes_config config = {.axes = axes[i]};
+        op_case c = any;
+        c.options = &config;
+        c.inputs[0].shape = HL_SHAPE(5, 21);
+        c.slopes = slopes;
+        c.value.relative += 1.01; /* as in check_sum */
+        op_extremes(&c);
+    }
+}
+END_TEST
+
 int main(void) {
-    return run_tests("mean", TESTS(AnyAxesKeptOrDropped, LongSumsKeepTheirDigits, MeansOfHugeNumbersAreFinite,
-                                   IntegersAndAxesThatAreNoneAreRefused));
+    return run_tests("mean", TESTS(ExtremesAreAsInDouble, AnyAxesKeptOrDropped, LongSumsKeepTheirDigits,
+                                   MeansOfHugeNumbersAreFinite, IntegersAndAxesThatAreNoneAreRefused));
 }

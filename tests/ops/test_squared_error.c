@@ -97,7 +97,26 @@ START_TEST(WhatDoesNotFitIsRefused) {
 }
 END_TEST
 
+static void slopes(const op_case *c, const double *const in[], const double *const d_out[], double *const d_in[]) {
+    size_t n = hl_shape_elements(&c->inputs[P].shape);
+    for (size_t i = 0; i < n; i++) {
+        d_in[P][i] = 2 * (in[P][i] - in[T][i]) * d_out[0][0] / (double)n;
+        d_in[T][i] = -d_in[P][i];
+    }
+}
+
+START_TEST(ExtremesAreAsInDouble) {
+    const hl_shape shapes[] = {HL_SHAPE(3, 21), HL_SHAPE(3, 1)};
+    for (size_t i = 0; i < 2; i++) {
+        op_case c = case_of(shapes[i]);
+        c.slopes = slopes;
+        op_extremes(&c);
+    }
+}
+END_TEST
+
 int main(void) {
-    return run_tests("squared_error", TESTS(AnyShape, EightTilesAtLeast, EqualOperandsHaveNoErrorAndNoGradient,
-                                            LongSumsKeepTheirDigits, StridedOperandsAreRead, WhatDoesNotFitIsRefused));
+    return run_tests("squared_error",
+                     TESTS(ExtremesAreAsInDouble, AnyShape, EightTilesAtLeast, EqualOperandsHaveNoErrorAndNoGradient,
+                           LongSumsKeepTheirDigits, StridedOperandsAreRead, WhatDoesNotFitIsRefused));
 }
