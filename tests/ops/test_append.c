@@ -99,7 +99,15 @@ START_TEST(MisfitsAreRefused) {
 }
 END_TEST
 
+START_TEST(ExtremesAreAsInDouble) {
+    hl_axis_config config = {.axis = 1};
+    op_case c = case_of(&config, HL_SHAPE(3, 21), (const size_t[]){21, 4}, 2);
+    c.linear = true;
+    op_extremes(&c);
+}
+END_TEST
+
 int main(void) {
-    return run_tests("append", TESTS(AnyAxisExtentsAndLayout, OneToSixteenInputs, LargeOnesAreCutIntoTilesOfFullSize,
-                                     IntegersAreAppendedToo, MisfitsAreRefused));
+    return run_tests("append", TESTS(ExtremesAreAsInDouble, AnyAxisExtentsAndLayout, OneToSixteenInputs,
+                                     LargeOnesAreCutIntoTilesOfFullSize, IntegersAreAppendedToo, MisfitsAreRefused));
 }

@@ -41,4 +41,14 @@ START_TEST(OtherRanksAreRefused) {
 }
 END_TEST
 
-int main(void) { return run_tests("concat", TESTS(HeadsLieSideBySide, StridedHeadsAreRead, OtherRanksAreRefused)); }
+START_TEST(ExtremesAreAsInDouble) {
+    op_case c = {.op = HL__OP_concat, .inputs = {{.shape = HL_SHAPE(1, 2, 3, 9)}}, .oracle = concat};
+    c.linear = true;
+    op_extremes(&c);
+}
+END_TEST
+
+int main(void) {
+    return run_tests("concat",
+                     TESTS(ExtremesAreAsInDouble, HeadsLieSideBySide, StridedHeadsAreRead, OtherRanksAreRefused));
+}

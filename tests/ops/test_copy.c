@@ -44,4 +44,12 @@ START_TEST(IntegersAreCopiedToo) {
 }
 END_TEST
 
-int main(void) { return run_tests("copy", TESTS(AnyShapeAndLayout, IntegersAreCopiedToo)); }
+START_TEST(ExtremesAreAsInDouble) {
+    op_case c = case_of(0, HL_LAYOUT_DENSE);
+    c.inputs[0].shape = HL_SHAPE(3, 21);
+    c.linear = true;
+    op_extremes(&c);
+}
+END_TEST
+
+int main(void) { return run_tests("copy", TESTS(ExtremesAreAsInDouble, AnyShapeAndLayout, IntegersAreCopiedToo)); }

@@ -2,6 +2,7 @@
  *
  * Dense: a matrix for every token, or for every token over its heads, with or without bias, scale and residual, and
  * each activation with its gradient. */
+#include <float.h>
 #include <math.h>
 
 #include "headloom/options.h"
@@ -28,8 +29,9 @@ static double scale_of(const hl_dense_config *config) { return config->scale != 
 
 static double activate(hl_activation activation, double z) {
     switch (activation) {
-    case HL_ACTIVATION_RELU: return z > 0 ? z : 0;
-    case HL_ACTIVATION_GELU: return 0.5 * z * (1 + tanh(sqrt(2 / 3.14159265358979323846) * (z + 0.044715 * z * z * z)));
+    case HL_ACTIVATION_RELU: return z > 0 || isnan(z) ? z : 0;
+    case HL_ACTIVATION_GELU:
+        return z < -100 ? 0 : 0.5 * z * (1 + tanh(sqrt(2 / 3.14159265358979323846) * (z + 0.044715 * z * z * z)));
     case HL_ACTIVATION_TANH: return tanh(z);
     case HL_ACTIVATION_GELU_ERF: return 0.5 * z * erfc(-z * sqrt(0.5));
     case HL_ACTIVATION_SIGMOID: return 1 / (1 + exp(-z));
@@ -52,6 +54,7 @@ static void products(const op_case *c, const double *const in[], double *y, bool
                 z += of_sizes ? fabs(product) : product;
             }
             z *= of_sizes ? fabs(scale_of(config)) : scale_of(config);
+            if (of_sizes && z > (double)FLT_MAX) z = INFINITY; /* the sum may overflow on its way, either way */
             double residual = in[RESIDUAL] ? in[RESIDUAL][t * N + n] : 0;
             y[t * N + n] = of_sizes ? z + fabs(residual) : activate(config->activation, z) + residual;
         }
@@ -381,11 +384,73 @@ START_TEST(WhatDoesNotFitIsRefused) {
 }
 END_TEST
 
+/* d act'(z); nothing of d where ReLU is 0. Beyond 100 GELU is 0 or z. */
+static double slope_of(hl_activation activation, double d, double z) {
+    double u = sqrt(2 / 3.14159265358979323846) * (z + 0.044715 * z * z * z), s = 1 / (1 + exp(-2 * u));
+    double du = sqrt(2 / 3.14159265358979323846) * (1 + 3 * 0.044715 * z * z);
+    if (activation == HL_ACTIVATION_RELU) return isnan(z) ? z : z > 0 ? d : 0;
+    if (activation == HL_ACTIVATION_GELU) return d * (fabs(z) > 100 ? s : s + z * s * (1 - s) * 2 * du);
+    return d;
+}
+
+/* dz = dy act'(z) scale; dx = dz w^T, dw = x^T dz, and sums of dz. of_sizes: sums of the sizes of their terms, where a
+ * slope is one of sizes up to 1 and what z is off by times the steepest change of it. */
+static void slopes_of(const op_case *c, const double *const in[], const double *dy, double *const d_in[],
+                      bool of_sizes) {
+    const hl_dense_config *config = c->options;
+    size_t K = inner_of(c), N = c->inputs[W].shape.extent[config->transposed ? 0 : 1];
+    size_t tokens = hl_shape_elements(&c->inputs[X].shape) / K;
+    for (size_t e = 0; e < tokens * N; e++) {
+        size_t t = e / N, n = e % N;
+        double z = in[BIAS][n], size = fabs(z), dz, scale = scale_of(config);
+        for (size_t k = 0; k < K; k++) {
+            double product = in[X][place_of(c, t, k)] * in[W][config->transposed ? n * K + k : k * N + n];
+            z += product;
+            size += fabs(product);
+        }
+        dz = slope_of(config->activation, dy[e], scale * z) * scale;
+        if (of_sizes && config->activation != HL_ACTIVATION_GELU) dz = fabs(dz);
+        else if (of_sizes) dz = fabs(dy[e] * scale) * (1 + scale * size);
+        if (of_sizes && fmax(scale * size, dz) > (double)FLT_MAX) dz = INFINITY; /* of floats, too */
+        for (size_t k = 0; k < K; k++) {
+            size_t at_x = place_of(c, t, k), at_w = config->transposed ? n * K + k : k * N + n;
+            d_in[X][at_x] += of_sizes ? fabs(dz * in[W][at_w]) : dz * in[W][at_w];
+            d_in[W][at_w] += of_sizes ? fabs(dz * in[X][at_x]) : dz * in[X][at_x];
+        }
+        d_in[BIAS][n] += dz;
+        if (d_in[RESIDUAL]) d_in[RESIDUAL][e] = of_sizes ? fabs(dy[e]) : dy[e];
+    }
+}
+
+static void slopes(const op_case *c, const double *const in[], const double *const d_out[], double *const d_in[]) {
+    slopes_of(c, in, d_out[0], d_in, false);
+}
+
+static void slope_sizes(const op_case *c, const double *const in[], const double *const d_out[], double *const d_in[]) {
+    slopes_of(c, in, d_out[0], d_in, true);
+}
+
+START_TEST(ExtremesAreAsInDouble) {
+    for (int i = 0; i < 12; i++) {
+        hl_dense_config config = {
+            .activation = (hl_activation)(i % 3), .transposed = i / 3 % 2, .scale = i < 6 ? 0 : 2};
+        op_case c = case_of(HL_SHAPE(3, 9), 19, 0.25, &config);
+        if (config.activation == HL_ACTIVATION_NONE) c.inputs[RESIDUAL] = (op_input){.shape = HL_SHAPE(3, 19)};
+        c.slopes = slopes;
+        c.slope_sizes = slope_sizes;
+        c.value = (op_bound){.relative = c.value.relative + 350}; /* GELU: 3.5 |2u| units of itself, 2u to 100 */
+        c.gradient = (op_bound){.relative = 50};
+        op_extremes(&c);
+    }
+}
+END_TEST
+
 int main(void) {
-    return run_tests("dense", TESTS(ScalesOfSums, WeightsWhoseRowsMeetInCache, TransposedMatrices, AnyRankAndExtents,
-                                    HeadsAreConcatenatedWithoutACopy, ResidualsAreAdded, ActivationsAndTheirGradients,
-                                    ActivationsOfLargeNumbers, BlocksOfEverySize, LargerShapesMakeEightTiles,
-                                    ManyTokensAreAddedInOrder, GradientsOfManyTokensKeepTheirDigits,
-                                    GradientsOfManySequencesKeepTheirDigits, TilesOfSeveralBlocksTouchWhatTheyDeclare,
-                                    StridedOperandsAreRead, WhatDoesNotFitIsRefused));
+    return run_tests("dense",
+                     TESTS(ExtremesAreAsInDouble, ScalesOfSums, WeightsWhoseRowsMeetInCache, TransposedMatrices,
+                           AnyRankAndExtents, HeadsAreConcatenatedWithoutACopy, ResidualsAreAdded,
+                           ActivationsAndTheirGradients, ActivationsOfLargeNumbers, BlocksOfEverySize,
+                           LargerShapesMakeEightTiles, ManyTokensAreAddedInOrder, GradientsOfManyTokensKeepTheirDigits,
+                           GradientsOfManySequencesKeepTheirDigits, TilesOfSeveralBlocksTouchWhatTheyDeclare,
+                           StridedOperandsAreRead, WhatDoesNotFitIsRefused));
 }

@@ -121,8 +121,21 @@ START_TEST(RatesAndStepsThatAreNoneAreRefused) {
 }
 END_TEST
 
+static void slopes(const op_case *c, const double *const in[], const double *const d_out[], double *const d_in[]) {
+    dropout(c, (const double *const[]){d_out[0], in[1]}, d_in);
+}
+
+START_TEST(ExtremesAreAsInDouble) {
+    const int32_t step = 5;
+    const hl_dropout_config config = {.rate = 0.3f, .seed = 7};
+    op_case c = case_of(HL_SHAPE(3, 21), &config, &step);
+    c.slopes = slopes;
+    op_extremes(&c);
+}
+END_TEST
+
 int main(void) {
-    return run_tests("dropout",
-                     TESTS(WordsOfPhiloxDecide, ColumnsHoldTheWordsOfRows, ARateIsTakenDownToAMultipleOfTwoToTheMinus16,
-                           RateStepNodeAndSeedCount, RatesAndStepsThatAreNoneAreRefused));
+    return run_tests("dropout", TESTS(ExtremesAreAsInDouble, WordsOfPhiloxDecide, ColumnsHoldTheWordsOfRows,
+                                      ARateIsTakenDownToAMultipleOfTwoToTheMinus16, RateStepNodeAndSeedCount,
+                                      RatesAndStepsThatAreNoneAreRefused));
 }

@@ -114,9 +114,17 @@ START_TEST(IndicesAreKeptWithinTheTable) {
 }
 END_TEST
 
+START_TEST(ExtremesAreAsInDouble) {
+    op_case c = case_of(5, 21, HL_SHAPE(9));
+    c.seed = 3;
+    c.linear = true;
+    op_extremes(&c);
+}
+END_TEST
+
 int main(void) {
     return run_tests("embedding",
-                     TESTS(AnyTableAndAnyIndex, RepeatedIndicesAddUp, GradientsOfFrequentRowsKeepTheirDigits,
-                           RowsOfSeveralChunksAreAddedUp, EightTilesAtLeast, StridedOperandsAreRead,
-                           WhatDoesNotFitIsRefused, IndicesAreKeptWithinTheTable));
+                     TESTS(ExtremesAreAsInDouble, AnyTableAndAnyIndex, RepeatedIndicesAddUp,
+                           GradientsOfFrequentRowsKeepTheirDigits, RowsOfSeveralChunksAreAddedUp, EightTilesAtLeast,
+                           StridedOperandsAreRead, WhatDoesNotFitIsRefused, IndicesAreKeptWithinTheTable));
 }

@@ -109,9 +109,17 @@ START_TEST(IndicesMayNameEveryEntryAndNoOther) {
 }
 END_TEST
 
+START_TEST(ExtremesAreAsInDouble) {
+    hl_axis_config config = {.axis = 0};
+    op_case c = case_of(HL_SHAPE(5, 21), HL_SHAPE(9), &config);
+    c.linear = true;
+    op_extremes(&c);
+}
+END_TEST
+
 int main(void) {
     return run_tests("gather",
-                     TESTS(AnyAxisAndIndex, TilesAreCutAlongIndicesAndEntries,
+                     TESTS(ExtremesAreAsInDouble, AnyAxisAndIndex, TilesAreCutAlongIndicesAndEntries,
                            RepeatedIndicesAddUpAndOthersHaveNoGradient, GradientsOfFrequentEntriesKeepTheirDigits,
                            MisfitsAreRefused, IndicesMayNameEveryEntryAndNoOther));
 }

@@ -190,10 +190,43 @@ START_TEST(WhatDoesNotFitIsRefused) {
 }
 END_TEST
 
+/* dx = dy w^T, dw = x^T dy, dbias the sum of dy, of one set. */
+static void slopes_of(const op_case *c, const double *const in[], const double *dy, double *const d_in[],
+                      bool of_sizes) {
+    const size_t *of_x = c->inputs[X].shape.extent, *of_w = c->inputs[W].shape.extent;
+    size_t T = of_x[1], K = of_x[2], H = of_w[1], D = of_w[2];
+    for (size_t e = 0; e < of_x[0] * H * T * D; e++) {
+        size_t b = e / D / T / H, h = e / D / T % H, t = e / D % T, d = e % D;
+        for (size_t k = 0; k < K; k++) {
+            size_t at_x = (b * T + t) * K + k, at_w = (k * H + h) * D + d;
+            double dx = dy[e] * in[W][at_w], dw = dy[e] * in[X][at_x];
+            d_in[X][at_x] += of_sizes ? fabs(dx) : dx;
+            d_in[W][at_w] += of_sizes ? fabs(dw) : dw;
+        }
+        d_in[BIAS][h * D + d] += of_sizes ? fabs(dy[e]) : dy[e];
+    }
+}
+
+static void slopes(const op_case *c, const double *const in[], const double *const d_out[], double *const d_in[]) {
+    slopes_of(c, in, d_out[0], d_in, false);
+}
+
+static void slope_sizes(const op_case *c, const double *const in[], const double *const d_out[], double *const d_in[]) {
+    slopes_of(c, in, d_out[0], d_in, true);
+}
+
+START_TEST(ExtremesAreAsInDouble) {
+    op_case c = case_of(1, 3, 9, 2, 9);
+    c.slopes = slopes;
+    c.slope_sizes = slope_sizes;
+    op_extremes(&c);
+}
+END_TEST
+
 int main(void) {
     return run_tests("project",
-                     TESTS(AnyExtents, BlocksOfEverySize, LargerShapesMakeEightTiles, ManyTokensAreAddedInOrder,
-                           GradientsOfManyTokensKeepTheirDigits, TilesOfSeveralBlocksTouchWhatTheyDeclare,
-                           StridedOperandsAreRead, SeveralSetsProjectOneInput, SomeResultsMayHaveNoGradient,
-                           SetsThatDoNotMatchAreRefused, WhatDoesNotFitIsRefused));
+                     TESTS(ExtremesAreAsInDouble, AnyExtents, BlocksOfEverySize, LargerShapesMakeEightTiles,
+                           ManyTokensAreAddedInOrder, GradientsOfManyTokensKeepTheirDigits,
+                           TilesOfSeveralBlocksTouchWhatTheyDeclare, StridedOperandsAreRead, SeveralSetsProjectOneInput,
+                           SomeResultsMayHaveNoGradient, SetsThatDoNotMatchAreRefused, WhatDoesNotFitIsRefused));
 }

@@ -69,7 +69,16 @@ START_TEST(OtherNumbersOfElementsAreRefused) {
 }
 END_TEST
 
+START_TEST(ExtremesAreAsInDouble) {
+    hl_shape_config config = {.shape = HL_SHAPE(7, 9)};
+    op_case c = case_of(HL_SHAPE(3, 21), &config);
+    c.inputs[0].layout = HL_LAYOUT_ANY; /* so that it is no view */
+    c.linear = true;
+    op_extremes(&c);
+}
+END_TEST
+
 int main(void) {
-    return run_tests("reshape", TESTS(OrderStaysInAnyLayout, CopiesOfLargeOnesAreCut, IntegersAreReshapedToo,
-                                      OtherNumbersOfElementsAreRefused));
+    return run_tests("reshape", TESTS(ExtremesAreAsInDouble, OrderStaysInAnyLayout, CopiesOfLargeOnesAreCut,
+                                      IntegersAreReshapedToo, OtherNumbersOfElementsAreRefused));
 }

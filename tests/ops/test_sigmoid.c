@@ -45,7 +45,30 @@ END_TEST
 START_TEST(IntegersAreRefused) { check_unary_refused(HL__OP_sigmoid, NULL); }
 END_TEST
 
+static double slope(double d, double x) { return d * (sigmoid_of(x) * (1 - sigmoid_of(x))); }
+
+/* A slope is off by so much of 1. */
+static double size(double d, double x) { return isnan(x) ? x : d; }
+
+static void slopes(const op_case *c, const double *const in[], const double *const d_out[], double *const d_in[]) {
+    oracle_unary_slopes(c, in, d_out, d_in, slope);
+}
+
+static void slope_sizes(const op_case *c, const double *const in[], const double *const d_out[], double *const d_in[]) {
+    oracle_unary_slopes(c, in, d_out, d_in, size);
+}
+
+START_TEST(ExtremesAreAsInDouble) {
+    op_case c = any;
+    c.inputs[0].shape = HL_SHAPE(3, 21);
+    c.slopes = slopes;
+    c.slope_sizes = slope_sizes;
+    c.gradient = (op_bound){.relative = any.gradient.absolute};
+    op_extremes(&c);
+}
+END_TEST
+
 int main(void) {
-    return run_tests("sigmoid", TESTS(EveryShapeAndLayout, SmallAndLargeNumbersHaveGradients,
+    return run_tests("sigmoid", TESTS(ExtremesAreAsInDouble, EveryShapeAndLayout, SmallAndLargeNumbersHaveGradients,
                                       EndsAreReachedWithoutOverflow, IntegersAreRefused));
 }

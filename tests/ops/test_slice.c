@@ -72,7 +72,15 @@ START_TEST(RangesThatAreNoneAreRefused) {
 }
 END_TEST
 
+START_TEST(ExtremesAreAsInDouble) {
+    hl_slice_config config = {.axis = 1, .begin = 3, .end = 19};
+    op_case c = case_of(HL_SHAPE(3, 21), &config);
+    c.linear = true;
+    op_extremes(&c);
+}
+END_TEST
+
 int main(void) {
-    return run_tests("slice", TESTS(AnyAxisRangeAndLayout, LargeOnesAreCutIntoTilesOfFullSize, IntegersAreSlicedToo,
-                                    RangesThatAreNoneAreRefused));
+    return run_tests("slice", TESTS(ExtremesAreAsInDouble, AnyAxisRangeAndLayout, LargeOnesAreCutIntoTilesOfFullSize,
+                                    IntegersAreSlicedToo, RangesThatAreNoneAreRefused));
 }

@@ -82,8 +82,16 @@ START_TEST(UnequalPartsAndAxesThatAreNoneAreRefused) {
 }
 END_TEST
 
+START_TEST(ExtremesAreAsInDouble) {
+    hl_axis_config config = {.axis = 1, .parts = 3};
+    op_case c = case_of(HL_SHAPE(3, 21), &config);
+    c.linear = true;
+    op_extremes(&c);
+}
+END_TEST
+
 int main(void) {
-    return run_tests("split",
-                     TESTS(AnyAxisPartsAndLayout, PartsWithoutGradientLeaveZeros, LargeOnesAreCutIntoTilesOfFullSize,
-                           IntegersAreSplitToo, UnequalPartsAndAxesThatAreNoneAreRefused));
+    return run_tests("split", TESTS(ExtremesAreAsInDouble, AnyAxisPartsAndLayout, PartsWithoutGradientLeaveZeros,
+                                    LargeOnesAreCutIntoTilesOfFullSize, IntegersAreSplitToo,
+                                    UnequalPartsAndAxesThatAreNoneAreRefused));
 }

@@ -80,7 +80,14 @@ START_TEST(WhatIsNoOrderOfTheAxesIsRefused) {
 }
 END_TEST
 
+START_TEST(ExtremesAreAsInDouble) {
+    op_case c = case_of(HL_SHAPE(3, 21), &(hl_order_config){{1, 0}});
+    c.linear = true;
+    op_extremes(&c);
+}
+END_TEST
+
 int main(void) {
-    return run_tests("transpose", TESTS(EveryOrderOfUpToFourAxes, SixAxes, IntegersAreTransposedToo,
-                                        WhatIsNoOrderOfTheAxesIsRefused));
+    return run_tests("transpose", TESTS(ExtremesAreAsInDouble, EveryOrderOfUpToFourAxes, SixAxes,
+                                        IntegersAreTransposedToo, WhatIsNoOrderOfTheAxesIsRefused));
 }

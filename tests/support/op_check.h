@@ -67,6 +67,7 @@ struct op_case {
      * nothing where an output is not finite. slope_sizes: what the error of a gradient grows with; NULL: its own size.
      */
     op_slopes *slopes, *slope_sizes;
+    bool linear; /* instead of slopes: outputs are sums of float inputs times constants, which the oracle tells */
     uint32_t never_extreme; /* bit i: the operator says nothing about extremes in input i */
 
     bool forward_only;         /* no gradients: of integers, or where the oracle has no derivative */
@@ -87,9 +88,9 @@ void op_check(const op_case *c);
 bool op_check_holds(const op_case *c, char *words, size_t size);
 
 /* Fails the running test unless the operator is right at the extremes, on every instruction set: one input at a time
- * (and, where the case states slopes, the gradient of one output at a time) has one row, then every row, replaced by
- * offsets up to 1e8, constants up to the largest float, numbers far too large, far too small or subnormal, finite
- * masks, and infinities and NaN alone, among numbers and among each other, at every place of a short row. Then
+ * (and, where the case states slopes or is linear, the gradient of one output at a time) has one row, then every row,
+ * replaced by offsets up to 1e8, constants up to the largest float, numbers far too large, far too small or subnormal,
+ * finite masks, and infinities and NaN alone, among numbers and among each other, at every place of a short row. Then
  *
  *   the oracle says  an operator says
  *   NaN              NaN

@@ -151,7 +151,42 @@ static void find_slopes_by_difference(op_trial *r, expected *x, uint32_t wanted)
     }
 }
 
+/* What the oracle makes of each element alone, 1 among zeros. */
+static void find_linear_slopes(op_trial *r, expected *x, uint32_t wanted) {
+    double *kept[HL_MAX_INPUTS] = {NULL};
+    for (size_t i = 0; i < r->n_inputs; i++) {
+        if (r->views[i].dtype != HL_F32) continue;
+        kept[i] = r->in[i];
+        r->in[i] = op_zeroed(hl_shape_elements(&r->views[i].shape), sizeof(double));
+    }
+    for (size_t i = 0; i < r->n_inputs; i++)
+        for (size_t e = 0; wanted >> i & 1 && e < hl_shape_elements(&r->views[i].shape); e++) {
+            double slope = 0, size = 0;
+            r->in[i][e] = 1;
+            op_call_oracle(r, r->c->oracle, x->high);
+            r->in[i][e] = 0;
+            for (size_t o = 0; o < r->n_visible; o++)
+                for (size_t k = 0; r->d_output[o] && k < hl_shape_elements(&r->rule.output[o]); k++) {
+                    double share = x->high[o][k] == 0 ? 0 : (double)r->d_output[o][k] * x->high[o][k];
+                    slope += share;
+                    size += fabs(share);
+                }
+            x->slope[i][e] = slope;
+            x->size[i][e] = size;
+            x->error[i][e] = 0;
+        }
+    for (size_t i = 0; i < r->n_inputs; i++) {
+        if (!kept[i]) continue;
+        free(r->in[i]);
+        r->in[i] = kept[i];
+    }
+}
+
 static void find_slopes(op_trial *r, expected *x, uint32_t wanted) {
+    if (r->c->linear) {
+        find_linear_slopes(r, x, wanted);
+        return;
+    }
     if (!r->c->slopes) {
         find_slopes_by_difference(r, x, wanted);
         return;
@@ -297,7 +332,7 @@ static bool run_targets(op_trial *r, expected *x) {
         target t = {.number = i, .shape = r->views[i].shape, .values = (float *)r->input[i]};
         good = run_target(r, &t, x);
     }
-    for (size_t o = 0; good && r->c->slopes && o < r->n_visible; o++) {
+    for (size_t o = 0; good && (r->c->slopes || r->c->linear) && o < r->n_visible; o++) {
         if (!r->d_output[o]) continue;
         target t = {.gradient = true, .number = o, .shape = r->rule.output[o], .values = r->d_output[o]};
         good = run_target(r, &t, x);
