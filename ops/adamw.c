@@ -45,7 +45,8 @@ static void kernel(const hl_call *call, const hl_tile *tile) {
     float epsilon = beta_or(config->epsilon, 1e-8f), rate = *hl__f32(&call->operand[RATE]);
     if (!isfinite(rate)) return;
     uint32_t t = (uint32_t)*hl__i32(&call->operand[COUNT]) + 1;
-    float m_scale = (float)(1 / (1 - power((double)b1, t))), v_scale = (float)(1 / (1 - power((double)b2, t)));
+    float m_scale = (float)(1 / (1 - power((double)b1, t))),
+          v_root = (float)(1 / __builtin_sqrt(1 - power((double)b2, t)));
     hl_box box = hl__update_box(call, tile);
     size_t rank = p->shape.rank, at[HL_MAX_RANK] = {0}, n = rank ? box.end[rank - 1] - box.begin[rank - 1] : 1;
     for (bool started = false; hl__next_row(&box, rank, at, &started);) {
@@ -54,10 +55,11 @@ static void kernel(const hl_call *call, const hl_tile *tile) {
         float *v_i = hl__f32(&call->operand[V]) + offset;
         const float *g_i = hl__f32(&call->operand[G]) + offset;
         for (size_t j = 0; j < n; j++) {
-            float g = g_i[j], m = b1 * m_i[j] + (1 - b1) * g, v = b2 * v_i[j] + (1 - b2) * (g * g);
+            float g = g_i[j], m = b1 * m_i[j] + (1 - b1) * g,
+                  v = b2 * v_i[j] + (1 - b2) * g * g; /* g^2 may be no float */
             m_i[j] = m;
             v_i[j] = v;
-            p_i[j] -= rate * (m * m_scale / (__builtin_sqrtf(v * v_scale) + epsilon) + config->decay * p_i[j]);
+            p_i[j] -= rate * (m * m_scale / (__builtin_sqrtf(v) * v_root + epsilon) + config->decay * p_i[j]);
         }
     }
 }
