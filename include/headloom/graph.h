@@ -6,6 +6,11 @@
  *
  * Layout: tensors are row-major, [batch, tokens, features]; heads are [batch, heads, tokens, size]; attention weights
  * are [batch, heads, queries, keys]. Float tensors are HL_F32, index tensors HL_I32.
+ * Numbers that are none: what is masked does not exist (masked scores, ignored labels, elements that a mask does not
+ * choose), whatever it holds, forward and backward. Everything else propagates, so that a run that has gone wrong says
+ * HL_NOT_FINITE: NaN gives NaN, infinities give what the equation gives in real numbers' limits or, where there is none
+ * (infinity less infinity, 0 times infinity), NaN. Finite numbers give finite results up to the largest float, whatever
+ * their common offset: what an equation does not depend on costs no digits.
  * Ownership: the graph owns its tensors; they live until hl_graph_destroy. Options and strings are copied. A graph must
  * outlive the programs made from it.
  * Thread safety: a graph may be built by one thread at a time; programs may be made from it by several. */
@@ -104,7 +109,9 @@ typedef struct hl_score_options {
  * Hk divides H: query head h uses key head h / (H / Hk) (grouped queries, Ainslie et al. 2023). */
 HL_PUBLIC hl_tensor *hl_score(hl_graph *graph, hl_tensor *query, hl_tensor *key, const hl_score_options *options);
 
-/* Softmax over the last axis; a row that is masked wholly gives zeros. Score, softmax, dropout and weight run as one
+/* Softmax over the last axis. A row of -infinity alone, masked wholly, gives zeros; one masked by finite numbers is a
+ * row like any other (equal numbers: 1 / n each); NaN or infinity anywhere makes its row NaN. Where a weight is 0 its
+ * gradient does not matter, even if it is NaN. Score, softmax, dropout and weight run as one
  * fused attention (Dao 2023) where nothing else in the loss needs what is between; the weights can still be read. */
 HL_PUBLIC hl_tensor *hl_softmax(hl_graph *graph, hl_tensor *x);
 
@@ -123,7 +130,9 @@ HL_PUBLIC hl_tensor *hl_dense(hl_graph *graph, hl_tensor *x, hl_tensor *w, hl_te
 /* table [V, D], index HL_I32 [...] in 0..V-1 -> [..., D]. */
 HL_PUBLIC hl_tensor *hl_embedding(hl_graph *graph, hl_tensor *table, hl_tensor *index);
 
-/* Over the last axis (Ba, Kiros and Hinton 2016): gain [C], bias [C] or NULL; epsilon 0: 1e-5. */
+/* Over the last axis (Ba, Kiros and Hinton 2016): gain [C], bias [C] or NULL; epsilon 0: 1e-5. A row of equal numbers
+ * gives the bias, exactly, and an offset changes nothing, up to the largest float; NaN or infinity anywhere makes its
+ * row NaN. */
 HL_PUBLIC hl_tensor *hl_layer_norm(hl_graph *graph, hl_tensor *x, hl_tensor *gain, hl_tensor *bias, float epsilon);
 
 /* Zeroes elements with probability rate, taken down to a multiple of 2^-16, and scales the others by 1 / (1 - rate).
@@ -194,7 +203,9 @@ HL_PUBLIC hl_tensor *hl_gather(hl_graph *graph, hl_tensor *x, hl_tensor *index,
 
 /* ---- losses: scalars ---- */
 
-/* logits [..., C], labels HL_I32 [...] in 0..C-1 or HL_IGNORED: mean of -log softmax over labels not ignored. */
+/* logits [..., C], labels HL_I32 [...] in 0..C-1 or HL_IGNORED: mean of -log softmax over labels not ignored; 0 where
+ * all are. A row that is ignored does not exist: its gradient is 0, whatever it holds. One that holds NaN, infinity, or
+ * nothing but -infinity makes the loss NaN; a label whose logit is -infinity makes it infinite. */
 HL_PUBLIC hl_tensor *hl_cross_entropy(hl_graph *graph, hl_tensor *logits, hl_tensor *labels);
 HL_PUBLIC hl_tensor *hl_squared_error(hl_graph *graph, hl_tensor *prediction, hl_tensor *target); /* mean */
 
