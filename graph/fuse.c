@@ -91,7 +91,8 @@ static bool others_only_look(const fusion *f, uint32_t p, const hl__ir_node *rea
     return true;
 }
 
-/* attention's inputs are query, key, value, bias, lengths, step; its outputs o and the row log-sum-exp. */
+/* attention's inputs are query, key, value, bias, lengths, step; its outputs o and what it saves of the rows of scores.
+ */
 static hl_status fuse_attention(fusion *f, size_t weight_index) {
     hl__ir *ir = f->ir;
     hl__ir_node *weight = &ir->nodes[weight_index];
@@ -115,10 +116,10 @@ static hl_status fuse_attention(fusion *f, size_t weight_index) {
     config->score = *(const hl_score_config *)score->options;
     if (dropout) config->dropout = *(const hl_dropout_config *)dropout->options;
     const hl_shape *s = &ir->values[p].shape;
-    hl_shape rows = HL_SHAPE(s->extent[0], s->extent[1], s->extent[2]);
-    const char *name = hl__store_format(&ir->store, "%s.lse", weight->name);
-    uint32_t lse = name ? hl__ir_value(ir, HL__VALUE_COMPUTED, name, HL_F32, &rows) : HL__NONE;
-    if (lse == HL__NONE) return hl__ir_no_memory(ir);
+    hl_shape shape = HL_SHAPE(s->extent[0], s->extent[1], score->inputs[2] != HL__NONE ? 3 : 2, s->extent[2]);
+    const char *name = hl__store_format(&ir->store, "%s.rows", weight->name);
+    uint32_t rows = name ? hl__ir_value(ir, HL__VALUE_COMPUTED, name, HL_F32, &shape) : HL__NONE;
+    if (rows == HL__NONE) return hl__ir_no_memory(ir);
 
     hl__ir_node fused = {.op = hl__operator(HL__OP_attention),
                          .options = config,
@@ -127,14 +128,14 @@ static hl_status fuse_attention(fusion *f, size_t weight_index) {
                          .inputs = {score->inputs[0], score->inputs[1], value, score->inputs[2], score->inputs[3],
                                     dropout ? dropout->inputs[1] : HL__NONE},
                          .n_inputs = 6,
-                         .outputs = {weight->outputs[0], lse},
+                         .outputs = {weight->outputs[0], rows},
                          .n_outputs = 2};
     memcpy(fused.temps, weight->temps, sizeof fused.temps);
     hl__ir_node look = {.op = hl__operator(HL__OP_attention_weights),
                         .options = config,
                         .name = softmax->name,
                         .id = softmax->id,
-                        .inputs = {score->inputs[0], score->inputs[1], score->inputs[2], score->inputs[3], lse},
+                        .inputs = {score->inputs[0], score->inputs[1], score->inputs[2], score->inputs[3], rows},
                         .n_inputs = 5,
                         .outputs = {p},
                         .n_outputs = 1};
@@ -177,9 +178,8 @@ static void fuse_projections(fusion *f, size_t index) {
         size_t end = 1 + 2 * first->n_outputs;
         if (other->removed || !is_op(other, HL__OP_project) || other->n_outputs != 1) continue;
         if (end >= first->op->max_inputs || !project_alike(f, first, other)) continue;
-        if (first->n_inputs < end) first->inputs[end - 1] = HL__NONE; /* it has no bias */
         first->inputs[end] = other->inputs[1];
-        first->inputs[end + 1] = other->n_inputs > 2 ? other->inputs[2] : HL__NONE;
+        first->inputs[end + 1] = other->inputs[2];
         first->n_inputs = end + 2;
         first->outputs[first->n_outputs++] = other->outputs[0];
         other->removed = true;
@@ -235,7 +235,7 @@ static void take_in(fusion *f, hl__ir_node *dense, hl__ir_node *node) {
     count(f);
 }
 
-static bool has_residual(const hl__ir_node *dense) { return dense->n_inputs > 3 && dense->inputs[3] != HL__NONE; }
+static bool has_residual(const hl__ir_node *dense) { return dense->inputs[3] != HL__NONE; }
 
 /* A factor that is not a normal number stays by itself: 0 would mean none, and what underflows has lost its digits. */
 static hl_status fuse_scale(fusion *f, size_t index) {
@@ -294,7 +294,6 @@ static hl_status fuse_residual(fusion *f, size_t index) {
             !hl__shape_equal(&ir->values[residual].shape, shape))
             continue;
         hl__ir_node fused = *dense;
-        for (size_t i = fused.n_inputs; i < 3; i++) fused.inputs[i] = HL__NONE;
         fused.inputs[3] = residual;
         fused.n_inputs = 4;
         fused.outputs[0] = sum->outputs[0];

@@ -183,8 +183,10 @@ static hl_status add_node(hl__ir *ir, const selection *s, const hl__node *node) 
     made->keep = writes_in_place(node->op);
     made->finite = node->finite;
     made->n_inputs = node->n_inputs;
-    for (size_t i = 0; i < node->n_inputs; i++)
-        made->inputs[i] = node->inputs[i] ? s->value[node->inputs[i]->id] : HL__NONE;
+    for (size_t i = 0; i < HL_MAX_INPUTS; i++) { /* what is left out at the end is absent like what is NULL */
+        const hl_tensor *input = i < node->n_inputs ? node->inputs[i] : NULL;
+        made->inputs[i] = input ? s->value[input->id] : HL__NONE;
+    }
     made->n_outputs = node->n_outputs;
     for (size_t i = 0; i < node->n_outputs; i++) made->outputs[i] = s->value[node->outputs[i]->id];
     memcpy(made->temps, node->temps, sizeof made->temps);

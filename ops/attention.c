@@ -1,24 +1,32 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
  * Fused attention: FlashAttention-2 (Dao, "FlashAttention-2: faster attention with better parallelism and work
- * partitioning", 2023). Scores and weights are never stored, only the row log-sum-exp L.
+ * partitioning", 2023). Scores and weights are never stored, only what each row of scores is relative to.
  *
- *   S_i[j] = scale * dot(q_i, k_j) + bias_i[j], -infinity where query i does not see key j
- *   P_i[j] = exp(S_i[j] - L_i),  L_i = log sum_j exp(S_i[j])
+ *   S_i[j] = scale * dot(q_i, k_j) + bias_i[j] - base_i, -infinity where query i does not see key j
+ *   P_i[j] = exp(S_i[j] - m_i) / l_i,  m_i = max_j S_i[j], l_i = sum_j exp(S_i[j] - m_i)
  *   o_i    = sum_j P_i[j] M_i[j] v_j, M the dropout factors: 0 or 1 / (1 - rate)
  *
  *   q [B, H, Tq, D], k [B, Hk, Tk, D], v [B, Hk, Tk, Dv], bias [B or 1, H or 1, Tq or 1, Tk], lengths I32 [B],
- *   step I32 []; o [B, H, Tq, Dv], L [B, H, Tq]
+ *   step I32 []; o [B, H, Tq, Dv], rows [B, H, 2, Tq], or [B, H, 3, Tq] with a bias
  *
  * H is a multiple of Hk: query head h uses key and value head h / (H / Hk) (grouped queries, Ainslie et al. 2023).
- * A query that sees no key has L = +infinity, so that P = exp(S - L) = 0 without a special case, and o = 0.
- * Keys and values behind the lengths must be finite numbers: they are multiplied by zeros.
+ *
+ * Saved of each row are m and l, and base, the largest bias that the query sees: apart, since one number for all of
+ * them, the log-sum-exp, rounds away log l where scores are large. A query that sees no key has m = +infinity and l =
+ * 1, so that P = 0 without a special case, and o = 0.
+ *
+ * A pair of query and key does not exist where a mask or the length hides it, or where its bias is -infinity: whatever
+ * stands there reaches nothing (masked.h).
  *
  * A forward tile takes a block of queries past all keys, a piece of them at a time, with a running maximum m and sum l
  * of each row. A piece is transposed once; then come the queries, a stripe at a time, so that scores are still in the
- * first-level cache when they become weights and meet the values. Scores are kept in units of ln 2: exponentials to the
- * base 2 are cheaper. The backward tiles are in attention_backward.h. */
+ * first-level cache when they become weights and meet the values. Scores are kept in units of ln 2, and m is less by a
+ * half: exponentials to the base 2, of numbers that a half has been taken from, are cheaper. m - 1/2 may be rounded, as
+ * all of a row is relative to what it is rounded to. The backward tiles, in attention_backward.h, make the same scores,
+ * bit for bit. */
 #include "ops/attention_backward.h"
+#include "ops/masked.h"
 #include "ops/op.h"
 #include "ops/random.h"
 #include "ops/score_mask.h"
@@ -30,7 +38,7 @@
 #define PIECE_FLOATS 32768 /* of the keys of a piece, which stay in the second-level cache, transposed */
 #define STRIPE_FLOATS 8192 /* of the scores of a stripe, which stay in the first-level one */
 
-enum forward_operand { Q, K, V, BIAS, LENGTHS, STEP, O, L };
+enum forward_operand { Q, K, V, BIAS, LENGTHS, STEP, O, ROWS };
 
 /* ---- checks ---- */
 
@@ -47,9 +55,10 @@ static hl_status attention_infer(hl_inference *inference) {
         return hl__refuse_pair(inference, "the numbers of keys and values differ", "key", k, "value", v);
     status = hl__check_dropout(inference, &config->dropout, STEP);
     if (status != HL_OK) return status;
-    hl_shape rows = HL_SHAPE(scores.extent[0], scores.extent[1], scores.extent[2]);
-    inference->output[0] = HL_SHAPE(rows.extent[0], rows.extent[1], rows.extent[2], v->shape.extent[3]);
-    inference->output[1] = inference->temp[0] = rows;
+    inference->output[0] = scores;
+    inference->output[0].extent[3] = v->shape.extent[3];
+    inference->output[1] = hl__row_numbers(&scores, hl__optional_input(inference, BIAS) != NULL);
+    inference->temp[0] = HL_SHAPE(scores.extent[0], scores.extent[1], scores.extent[2]);
     return HL_OK;
 }
 
@@ -170,18 +179,19 @@ typedef struct share {
     const geometry *g;
     hl__sight sight;
     hl__dropout dropout;
-    bool drops;
+    bool drops, biased;
     size_t b, h, i0, i1, last;
-    float *q, *kt, *s; /* scaled queries [rows][D], keys [D][block_k], scores [stripe][block_k] */
-    float *m, *l;      /* of each row */
-    uint32_t *words;   /* of one row's dropout */
+    float *q, *kt, *s;   /* scaled queries [rows][D], keys [D][block_k], scores [stripe][block_k] */
+    float *m, *l, *base; /* of each row */
+    float *v;            /* the finite values of a piece [block_k][Dv] */
+    uint32_t *words;     /* of one row's dropout */
 } share;
 
 static size_t forward_floats(const geometry *g, share *at, float *base) {
     size_t rows = hl__round_up(g->tiles.block, HL__LANES), used = 0;
-    size_t sizes[] = {
-        rows * g->D, g->D * g->block_k, g->stripe * g->block_k, rows, rows, hl__dropout_row_words(g->block_k)};
-    float *words, **parts[] = {&at->q, &at->kt, &at->s, &at->m, &at->l, &words};
+    size_t sizes[] = {rows * g->D, g->D * g->block_k,  g->stripe * g->block_k,           rows, rows,
+                      rows,        g->block_k * g->Dv, hl__dropout_row_words(g->block_k)};
+    float *words, **parts[] = {&at->q, &at->kt, &at->s, &at->m, &at->l, &at->base, &at->v, &words};
     for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
         *parts[i] = base ? base + used : NULL;
         used += hl__round_up(sizes[i], HL__LANES);
@@ -198,11 +208,9 @@ static size_t forward_scratch(const hl_call *call) {
 
 /* Adds the bias and hides what row i does not see; s_i covers keys j0 .. j0 + n - 1 and padding up to whole vectors. */
 static void finish_scores(const share *at, size_t i, size_t j0, size_t n, bool sees_all, float *s_i) {
-    const hl_view *bias = &at->call->operand[BIAS];
-    if (hl_view_present(bias)) {
-        const float *bias_i = hl__bias_row(bias, at->b, at->h, i) + j0;
-        for (size_t j = 0; j < n; j++) s_i[j] += bias_i[j] * HL__LOG2_E;
-    }
+    if (at->biased)
+        hl__add_bias(s_i, hl__bias_row(&at->call->operand[BIAS], at->b, at->h, i) + j0, at->base[i - at->i0],
+                     HL__LOG2_E, n);
     hl__range seen = {j0, j0 + n};
     if (!sees_all) seen = hl__keys_seen(&at->sight, i, i + 1);
     size_t begin = hl__min(hl__max(seen.begin, j0) - j0, n), end = hl__min(hl__max(seen.end, j0) - j0, n);
@@ -246,7 +254,7 @@ static void soften(const share *at, const stripe *part) {
         hl__floats finite =
             hl__select(now == hl__splat(-INFINITY), hl__splat(0), now); /* nothing seen yet: exp(-inf) */
         hl__store(shift, finite - 0.5f);
-        hl__store(fade, hl__exp2_half(old - finite + 0.5f));
+        hl__store(fade, hl__exp2_half((old - 0.5f) - (finite - 0.5f) + 0.5f));
         hl__store(at->m + r0, now);
         for (size_t r = 0; r < some; r++) {
             float *s_i = s + r * g->block_k, *o_i;
@@ -261,26 +269,46 @@ static void soften(const share *at, const stripe *part) {
     }
 }
 
-/* o_i / l_i, and L_i = m_i ln 2 + log l_i. */
+/* o_i / l_i, and what is saved of the rows. */
 static void finish_rows(const share *at) {
     const geometry *g = at->g;
+    const hl_view *saved = &at->call->operand[ROWS];
     size_t rows = at->i1 - at->i0;
-    float *L_i = hl__f32(&at->call->operand[L]) + (at->b * g->H + at->h) * g->Tq + at->i0;
+    float *m = hl__row_number(saved, at->b, at->h, HL__ROW_SHIFT) + at->i0;
+    float *l = hl__row_number(saved, at->b, at->h, HL__ROW_SUM) + at->i0;
     for (size_t r0 = 0; r0 < rows; r0 += HL__LANES) {
         size_t some = hl__min(HL__LANES, rows - r0);
-        hl__floats l = hl__load(at->l + r0);
-        hl__floats lse = hl__fma(hl__load(at->m + r0), hl__splat(HL__LN_2), hl__log(l));
-        hl__store_some(L_i + r0, hl__select(l > hl__splat(0), lse, hl__splat(INFINITY)), some);
+        hl__floats sum = hl__load(at->l + r0);
+        hl__ints none = sum == 0.0f;
+        hl__store_some(m + r0, hl__select(none, hl__splat(INFINITY), hl__load(at->m + r0) - 0.5f), some);
+        hl__store_some(l + r0, hl__select(none, hl__splat(1), sum), some);
     }
+    if (at->biased) memcpy(hl__row_number(saved, at->b, at->h, HL__ROW_BASE) + at->i0, at->base, rows * sizeof(float));
     for (size_t r = 0; r < rows; r++) {
-        float *o_i = hl__head_row(&at->call->operand[O], at->b, at->h, at->i0 + r);
-        float factor = at->l[r] > 0 ? 1 / at->l[r] : 0;
+        float *o_i = hl__head_row(&at->call->operand[O], at->b, at->h, at->i0 + r), factor = 1 / l[r];
         for (size_t d = 0; d < g->Dv; d++) o_i[d] *= factor;
     }
 }
 
-/* A stripe meets a piece of keys and values, both from key j on. */
-static void attend_stripe(const forward_plan *plan, const share *at, const stripe *part, size_t j, const float *v) {
+/* Values that are not finite, which the product with a stripe's weights has left out, for the queries that see them. v:
+ * from the first key of the stripe on. */
+static void add_not_finite(const share *at, const stripe *part, const float *v) {
+    const geometry *g = at->g;
+    for (size_t r = part->r0; r < part->r1; r++) {
+        size_t i = at->i0 + r;
+        float *o_i = hl__head_row(&at->call->operand[O], at->b, at->h, i);
+        const float *p_i = at->s + (r - part->r0) * g->block_k - part->keys.begin, *v_0 = v - part->keys.begin * g->Dv;
+        const float *bias_i = at->biased ? hl__bias_row(&at->call->operand[BIAS], at->b, at->h, i) : NULL;
+        hl__range seen = hl__keys_seen(&at->sight, i, i + 1);
+        for (size_t j = hl__max(seen.begin, part->keys.begin); j < hl__min(seen.end, part->keys.end); j++)
+            if (!bias_i || bias_i[j] != -INFINITY) hl__add_not_finite(o_i, p_i[j], v_0 + j * g->Dv, g->Dv);
+    }
+}
+
+/* A stripe meets a piece of keys and values, both from key j on. strange: the values again, where some of them are not
+ * finite, which v is without; else NULL. */
+static void attend_stripe(const forward_plan *plan, const share *at, const stripe *part, size_t j, const float *v,
+                          const float *strange) {
     const geometry *g = at->g;
     size_t rows = part->r1 - part->r0, which = rows == g->stripe ? 0 : 1 + at->last;
     size_t size = hl__key_size(part->keys.end - part->keys.begin), behind = part->keys.begin - j;
@@ -289,12 +317,14 @@ static void attend_stripe(const forward_plan *plan, const share *at, const strip
     soften(at, part);
     hl__gemm_run(&product[size], at->s, v + behind * g->Dv,
                  hl__head_row(&at->call->operand[O], at->b, at->h, at->i0 + part->r0));
+    if (strange) add_not_finite(at, part, strange + behind * g->Dv);
 }
 
-static void attend(const forward_plan *plan, const share *at) {
+/* Queries in units of ln 2, and what each row begins with. */
+static void begin_rows(const share *at) {
     const geometry *g = at->g;
     const hl_view *operand = at->call->operand;
-    size_t rows = at->i1 - at->i0, key_head = hl__shared_head(&operand[K], g->H, at->h);
+    size_t rows = at->i1 - at->i0;
     float scale = hl__score_scale(&config_of(at->call)->score, g->D) * HL__LOG2_E;
     const float *q = hl__head_row(&operand[Q], at->b, at->h, at->i0);
     for (size_t e = 0; e < rows * g->D; e++) at->q[e] = scale * q[e];
@@ -302,19 +332,37 @@ static void attend(const forward_plan *plan, const share *at) {
         at->m[r] = -INFINITY;
         at->l[r] = 0;
     }
+    for (size_t r = 0; at->biased && r < rows; r++) {
+        hl__range seen = hl__keys_seen(&at->sight, at->i0 + r, at->i0 + r + 1);
+        at->base[r] = hl__bias_base(&operand[BIAS], at->b, at->h, at->i0 + r, seen);
+    }
     for (size_t r0 = 0; r0 < rows; r0 += g->stripe) {
         size_t r1 = hl__min(r0 + g->stripe, rows);
         if (hl__range_empty(hl__keys_seen(&at->sight, at->i0 + r0, at->i0 + r1)))
             memset(hl__head_row(&operand[O], at->b, at->h, at->i0 + r0), 0, (r1 - r0) * g->Dv * sizeof(float));
     }
+}
+
+static void attend(const forward_plan *plan, const share *at) {
+    const geometry *g = at->g;
+    const hl_view *operand = at->call->operand;
+    size_t rows = at->i1 - at->i0, key_head = hl__shared_head(&operand[K], g->H, at->h);
+    begin_rows(at);
     hl__range keys = walk_of(&at->sight, at->i0, at->i1);
     for (size_t j = keys.begin, n; j < keys.end; j += n) {
         n = piece_keys(g, j, keys.end);
+        const float *v = hl__head_row(&operand[V], at->b, key_head, j), *strange = NULL;
+        bool hides = at->biased || !hl__sees_all(&at->sight, at->i0, at->i1, j, j + n);
+        if (hides && !hl__all_finite(v, n * g->Dv)) {
+            hl__copy_finite(v, n * g->Dv, at->v);
+            strange = v;
+            v = at->v;
+        }
         hl__transpose_block(hl__head_row(&operand[K], at->b, key_head, j), g->D, n, g->D, at->kt, g->block_k);
         for (size_t r0 = 0; r0 < rows; r0 += g->stripe) {
             stripe part = stripe_at(g, &at->sight, at->i0, at->i1, r0, j, n);
             if (hl__range_empty(part.keys)) continue;
-            attend_stripe(plan, at, &part, j, hl__head_row(&operand[V], at->b, key_head, j));
+            attend_stripe(plan, at, &part, j, v, strange);
         }
     }
     finish_rows(at);
@@ -327,6 +375,7 @@ static void forward_kernel(const hl_call *call, const hl_tile *tile) {
     hl__head_tile heads = hl__head_tile_at(&g->tiles, tile);
     share at = {.call = call, .g = g, .b = heads.b, .i0 = heads.r0, .i1 = heads.r1, .last = heads.last};
     at.sight = hl__sight_of(&config->score, g->Tq, g->Tk, hl__length(&call->operand[LENGTHS], at.b, g->Tk));
+    at.biased = hl_view_present(&call->operand[BIAS]);
     at.drops = config->dropout.rate > 0;
     if (at.drops) at.dropout = hl__dropout_of(&config->dropout, call->node_id, *hl__i32(&call->operand[STEP]));
     forward_floats(g, &at, tile->scratch);
@@ -347,7 +396,7 @@ static void forward_access(const hl_call *call, const hl_tile *tile, hl_box *box
     hl__box_heads(&boxes[V], at.b, at.h0, at.h1, keys.begin, keys.end);
     hl__box_share(&boxes[V], &call->operand[V], g.H);
     hl__box_heads(&boxes[O], at.b, at.h0, at.h1, at.r0, at.r1);
-    hl__box_heads(&boxes[L], at.b, at.h0, at.h1, at.r0, at.r1);
+    hl__box_row_numbers(&boxes[ROWS], at.b, at.h0, at.h1, at.r0, at.r1);
     hl__box_batch(&boxes[LENGTHS], &call->operand[LENGTHS], at.b);
     const hl_view *bias = &call->operand[BIAS];
     if (!hl_view_present(bias)) return;
@@ -358,8 +407,8 @@ static void forward_access(const hl_call *call, const hl_tile *tile, hl_box *box
 }
 
 static hl_cost forward_cost(const hl_call *call, const hl_tile *tile) {
-    hl_box boxes[L + 1];
-    for (size_t i = 0; i <= L; i++) boxes[i] = hl__box_whole(&call->operand[i]);
+    hl_box boxes[ROWS + 1];
+    for (size_t i = 0; i <= ROWS; i++) boxes[i] = hl__box_whole(&call->operand[i]);
     forward_access(call, tile, boxes);
     double heads = (double)(boxes[Q].end[1] - boxes[Q].begin[1]), nq = (double)(boxes[Q].end[2] - boxes[Q].begin[2]);
     double nk = (double)(boxes[K].end[2] - boxes[K].begin[2]);

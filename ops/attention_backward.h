@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * The backward tiles of fused attention, in the transposed form: with keys along the rows, L and D are vectors along
- * the contiguous axis, and dQ is a product with dS^T read by its columns.
+ * The backward tiles of fused attention, in the transposed form: with keys along the rows, what is saved of the rows of
+ * scores (m, l, base) and D are vectors along the contiguous axis, and dQ is a product with dS^T read by its
+ * columns.
  *
  *   D_i    = dot(do_i, o_i)
- *   Pt_j   = exp(scale * St_j + biast_j - L)              the weights of key j for the queries of the block, made as
- *            2^(...) with all three in units of ln 2
+ *   Pt_j   = exp(St_j + biast_j - base - m) / l           the weights of key j for the queries of the block, made as
+ *            2^(...) with all four in units of ln 2; queries are scaled first, as forwards, so that St is the same to
+ *            the bit: at scores of 1e8 the next float is a factor of exp(8)
  *   dPt    = V dO^T
  *   dSt_j  = Pt_j * (Mt_j * dPt_j - D)
  *   dV    += (Mt * Pt) dO       dK += scale * dSt Q       dQ += scale * dS K       dbias += dS
@@ -23,6 +25,7 @@
 
 #include <string.h>
 
+#include "ops/masked.h"
 #include "ops/op.h"
 #include "ops/random.h"
 #include "ops/score_mask.h"
@@ -33,7 +36,7 @@
 #define SQUARES_OF_SIDE 2 /* a large tile takes 2 x 2 of them, */
 #define LARGE_TILES 64    /* where there are so many such tiles */
 
-enum square_operand { SQ, SK, SV, SBIAS, SLENGTHS, SSTEP, SL, SDO, SD, SDQ, SDK, SDV, SDBIAS, N_SQUARE_OPERANDS };
+enum square_operand { SQ, SK, SV, SBIAS, SLENGTHS, SSTEP, SROWS, SDO, SD, SDQ, SDK, SDV, SDBIAS, N_SQUARE_OPERANDS };
 
 typedef struct squares {
     size_t B, H, Tq, Tk, D, Dv;
@@ -144,6 +147,9 @@ static void square_access(const hl_call *call, const hl_tile *tile, hl_box *boxe
             if (!works && !(i == SDBIAS && opens)) boxes[i] = hl__box_empty();
         } else if (i == SLENGTHS) {
             hl__box_batch(&boxes[i], &call->operand[i], at.b);
+        } else if (i == SROWS) {
+            hl__box_row_numbers(&boxes[i], at.b, at.h0, at.h1, at.i0, at.i1);
+            if (!works) boxes[i] = hl__box_empty();
         } else if (i != SSTEP) {
             hl__box_heads(&boxes[i], at.b, at.h0, at.h1, by_key ? at.j0 : at.i0, by_key ? at.j1 : at.i1);
             if (by_key) share_heads(&g, &at, works, &boxes[i]);
@@ -211,18 +217,19 @@ typedef struct square_work {
     hl__sight sight;
     hl__dropout dropout;
     bool drops;
-    float *qt, *dot;              /* transposed queries and dO, [D][block] */
-    float *st, *dpt, *ds, *biast; /* [block][block]; ds: the transpose of what dpt becomes, where dbias needs it */
-    float *l, *d;                 /* 1/2 - L / ln 2 [block], D [block] */
-    uint32_t *words;              /* of 32 keys' dropout, [16][block] */
+    float *qt, *dot;               /* transposed scaled queries and dO, [D][block] */
+    float *st, *dpt, *ds, *biast;  /* [block][block]; ds: the transpose of what dpt becomes, where dbias needs it */
+    float *m, *inverse, *base, *d; /* of the rows [block], and D [block] */
+    float *finite_k;               /* [block][D] */
+    uint32_t *words;               /* of 32 keys' dropout, [16][block] */
 } square_work;
 
 static size_t square_floats(const hl_call *call, const squares *g, square_work *work, float *base) {
     size_t S = g->side, used = 0, bias = hl_view_present(&call->operand[SBIAS]) ? S * S : 0;
     size_t ds = hl_view_present(&call->operand[SDBIAS]) ? S * S : 0;
-    size_t sizes[] = {g->D * S, g->Dv * S, S * S, S * S, ds, bias, S, S, HL__DROPOUT_WORDS * S};
-    float *words,
-        **parts[] = {&work->qt, &work->dot, &work->st, &work->dpt, &work->ds, &work->biast, &work->l, &work->d, &words};
+    size_t sizes[] = {g->D * S, g->Dv * S, S * S, S * S, ds, bias, S, S, S, S, g->D * S, HL__DROPOUT_WORDS * S};
+    float *words, **parts[] = {&work->qt, &work->dot,     &work->st,   &work->dpt, &work->ds,       &work->biast,
+                               &work->m,  &work->inverse, &work->base, &work->d,   &work->finite_k, &words};
     for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
         *parts[i] = base ? base + used : NULL;
         used += hl__round_up(sizes[i], HL__LANES);
@@ -276,14 +283,14 @@ static void load_bias(const square_work *w, size_t nq, size_t nk) {
 }
 
 /* st_j becomes the dropped weights, dpt_j (where not NULL) becomes by * dSt_j. bias_j and words may be NULL; the upper
- * halves of the words decide, or the lower ones. scale is in units of ln 2. */
+ * halves of the words decide, or the lower ones. */
 static void weigh_row(const square_work *w, size_t n, float *st_j, float *dpt_j, const float *bias_j,
-                      const uint32_t *words, bool upper, float scale, float by) {
-    hl__floats scales = hl__splat(scale), bys = hl__splat(by);
+                      const uint32_t *words, bool upper, float by) {
+    hl__floats bys = hl__splat(by);
     for (size_t i = 0; i < n; i += HL__LANES) {
-        hl__floats shift = hl__load(w->l + i);
-        if (bias_j) shift = hl__fma(hl__load(bias_j + i), hl__splat(HL__LOG2_E), shift);
-        hl__floats p = hl__exp2_half(hl__fma(hl__load(st_j + i), scales, shift));
+        hl__floats s = hl__load(st_j + i);
+        if (bias_j) s += (hl__load(bias_j + i) - hl__load(w->base + i)) * HL__LOG2_E;
+        hl__floats p = hl__exp2_half(s - hl__load(w->m + i)) * hl__load(w->inverse + i);
         hl__floats factors = words ? hl__dropout_factors(&w->dropout, words + i, upper) : hl__splat(1);
         hl__store(st_j + i, words ? p * factors : p);
         if (!dpt_j) continue;
@@ -293,10 +300,17 @@ static void weigh_row(const square_work *w, size_t n, float *st_j, float *dpt_j,
     }
 }
 
-static void weigh_rows(const square_work *w, size_t nq, size_t nk, bool needs_ds, float scale, float by) {
+/* The queries of the square that see key j of it, counted from its first one. */
+static hl__range rows_seeing(const square_work *w, size_t j) {
+    const square *at = w->at;
+    hl__range seen = hl__queries_seeing(&w->sight, at->keys.begin + j);
+    size_t begin = hl__min(hl__max(seen.begin, at->i0), at->i1) - at->i0;
+    return (hl__range){begin, hl__max(begin, hl__min(hl__max(seen.end, at->i0), at->i1) - at->i0)};
+}
+
+static void weigh_rows(const square_work *w, size_t nq, size_t nk, bool sees_all, bool needs_ds, float by) {
     const square *at = w->at;
     const squares *g = &w->plan->g;
-    bool sees_all = hl__sees_all(&w->sight, at->i0, at->i1, at->keys.begin, at->keys.end);
     bool biased = hl_view_present(&w->call->operand[SBIAS]);
     for (size_t j = 0; j < nk; j++) {
         float *st_j = w->st + j * g->side, *dpt_j = w->dpt + j * g->side;
@@ -304,13 +318,11 @@ static void weigh_rows(const square_work *w, size_t nq, size_t nk, bool needs_ds
             hl__dropout_columns(&w->dropout, (uint32_t)(at->b * g->H + w->h), at->i0, nq, at->keys.begin + j, w->words,
                                 g->side);
         weigh_row(w, nq, st_j, needs_ds ? dpt_j : NULL, biased ? w->biast + j * g->side : NULL,
-                  w->drops ? w->words + j % HL__DROPOUT_WORDS * g->side : NULL, hl__dropout_upper(j), scale, by);
+                  w->drops ? w->words + j % HL__DROPOUT_WORDS * g->side : NULL, hl__dropout_upper(j), by);
         if (sees_all) continue;
-        hl__range seen = hl__queries_seeing(&w->sight, at->keys.begin + j);
-        size_t begin = hl__min(hl__max(seen.begin, at->i0), at->i1) - at->i0;
-        size_t end = hl__max(begin, hl__min(hl__max(seen.end, at->i0), at->i1) - at->i0);
-        for (size_t i = 0; i < begin; i++) st_j[i] = dpt_j[i] = 0;
-        for (size_t i = end; i < nq; i++) st_j[i] = dpt_j[i] = 0;
+        hl__range seen = rows_seeing(w, j);
+        for (size_t i = 0; i < seen.begin; i++) st_j[i] = dpt_j[i] = 0;
+        for (size_t i = seen.end; i < nq; i++) st_j[i] = dpt_j[i] = 0;
     }
 }
 
@@ -343,37 +355,119 @@ static void load_padded(float *to, const float *from, size_t n) {
     memset(to + n, 0, (hl__round_up(n, HL__LANES) - n) * sizeof *to);
 }
 
+/* What is saved of the queries' rows of scores, D, and where there is one the bias. */
+static void load_rows(const square_work *w, size_t nq, size_t nk) {
+    const square *at = w->at;
+    const hl_view *x = w->call->operand, *rows = &x[SROWS];
+    load_padded(w->m, hl__row_number(rows, at->b, w->h, HL__ROW_SHIFT) + at->i0, nq);
+    load_padded(w->inverse, hl__row_number(rows, at->b, w->h, HL__ROW_SUM) + at->i0, nq);
+    for (size_t i = 0; i < nq; i++) w->inverse[i] = 1 / w->inverse[i];
+    load_padded(w->d, hl__f32(&x[SD]) + (at->b * w->plan->g.H + w->h) * w->plan->g.Tq + at->i0, nq);
+    if (!hl_view_present(&x[SBIAS])) return;
+    load_padded(w->base, hl__row_number(rows, at->b, w->h, HL__ROW_BASE) + at->i0, nq);
+    load_bias(w, nq, nk);
+}
+
+/* The operands of one square of one head, each from the square's first row on. */
+typedef struct square_rows {
+    const float *q, *k, *v, *d_o;
+    float *dq, *dk, *dv; /* NULL where they are not asked for */
+} square_rows;
+
+/* The terms of dV, dK and dQ that products with copies of q, k and dO have left out, for the pairs that exist. */
+static void add_not_finite_terms(const square_work *w, const square_rows *x, size_t nk) {
+    const squares *g = &w->plan->g;
+    for (size_t j = 0; j < nk; j++) {
+        const float *st_j = w->st + j * g->side, *dpt_j = w->dpt + j * g->side;
+        const float *bias_j = hl_view_present(&w->call->operand[SBIAS]) ? w->biast + j * g->side : NULL;
+        hl__range seen = rows_seeing(w, j);
+        for (size_t i = seen.begin; i < seen.end; i++) {
+            if (bias_j && bias_j[i] == -INFINITY) continue;
+            if (x->dv) hl__add_not_finite(x->dv + j * g->Dv, st_j[i], x->d_o + i * g->Dv, g->Dv);
+            if (x->dk) hl__add_not_finite(x->dk + j * g->D, dpt_j[i], x->q + i * g->D, g->D);
+            if (x->dq) hl__add_not_finite(x->dq + i * g->D, dpt_j[i], x->k + j * g->D, g->D);
+        }
+    }
+}
+
+/* The rows with zeros for what is not finite: dO and q in the scratch of their transposes, which have been used. */
+static square_rows finite_rows(const square_work *w, const square_rows *x, size_t nq, size_t nk) {
+    const squares *g = &w->plan->g;
+    square_rows clean = *x;
+    hl__copy_finite(x->q, nq * g->D, w->qt);
+    hl__copy_finite(x->d_o, nq * g->Dv, w->dot);
+    hl__copy_finite(x->k, nk * g->D, w->finite_k);
+    clean.q = w->qt;
+    clean.d_o = w->dot;
+    clean.k = w->finite_k;
+    return clean;
+}
+
+/* dS of pairs that do not exist by their bias is 0, whatever was computed for them. */
+static void clear_hidden_by_bias(const square_work *w, size_t nq, size_t nk) {
+    size_t S = w->plan->g.side;
+    for (size_t j = 0; j < nk; j++)
+        for (size_t i = 0; i < nq; i++)
+            if (w->biast[j * S + i] == -INFINITY) w->st[j * S + i] = w->dpt[j * S + i] = 0;
+}
+
+static bool all_finite(const squares *g, const square_rows *x, size_t nq, size_t nk) {
+    return hl__all_finite(x->q, nq * g->D) && hl__all_finite(x->k, nk * g->D) && hl__all_finite(x->v, nk * g->Dv) &&
+           hl__all_finite(x->d_o, nq * g->Dv);
+}
+
+/* St, and dPt where it is needed. */
+static void score_square(const square_work *w, const square_rows *x, size_t last, size_t nq, size_t size,
+                         bool needs_ds) {
+    const square_plan *plan = w->plan;
+    const squares *g = &plan->g;
+    size_t S = g->side;
+    float scale = hl__score_scale(&((const hl_attention_config *)w->call->options)->score, g->D) * HL__LOG2_E;
+    hl__transpose_block(x->q, g->D, nq, g->D, w->qt, S);
+    for (size_t d = 0; d < g->D; d++)
+        for (size_t i = 0; i < nq; i++) w->qt[d * S + i] *= scale;
+    hl__gemm_run(&plan->st[last][size], x->k, w->qt, w->st);
+    if (!needs_ds) return;
+    hl__transpose_block(x->d_o, g->Dv, nq, g->Dv, w->dot, S);
+    hl__gemm_run(&plan->dpt[last][size], x->v, w->dot, w->dpt);
+}
+
+/* First element of row i of a head of a gradient; NULL where it is not asked for. */
+static float *gradient_row(const hl_view *view, size_t b, size_t h, size_t i) {
+    return hl_view_present(view) ? hl__head_row(view, b, h, i) : NULL;
+}
+
 /* One square of one head, whose queries and keys see each other. */
 static void square_head(const square_work *w) {
     const square *at = w->at;
     const square_plan *plan = w->plan;
     const squares *g = &plan->g;
     const hl_view *x = w->call->operand;
-    size_t nq = at->i1 - at->i0, nk = at->keys.end - at->keys.begin, S = g->side, j0 = at->keys.begin;
-    size_t last = at->i1 == g->Tq && at->i0 > 0 ? 1 : 0, size = hl__key_size(nk);
-    size_t row = (at->b * g->H + w->h) * g->Tq + at->i0, key_head = w->h / g->group;
-    const float *q = hl__head_row(&x[SQ], at->b, w->h, at->i0), *k = hl__head_row(&x[SK], at->b, key_head, j0);
-    const float *v = hl__head_row(&x[SV], at->b, key_head, j0), *d_o = hl__head_row(&x[SDO], at->b, w->h, at->i0);
-    bool needs_dq = hl_view_present(&x[SDQ]), needs_dk = hl_view_present(&x[SDK]);
-    bool needs_dbias = hl_view_present(&x[SDBIAS]), needs_ds = needs_dq || needs_dk || needs_dbias;
+    size_t nq = at->i1 - at->i0, nk = at->keys.end - at->keys.begin, j0 = at->keys.begin;
+    size_t last = at->i1 == g->Tq && at->i0 > 0 ? 1 : 0, size = hl__key_size(nk), key_head = w->h / g->group;
+    square_rows rows = {.q = hl__head_row(&x[SQ], at->b, w->h, at->i0),
+                        .k = hl__head_row(&x[SK], at->b, key_head, j0),
+                        .v = hl__head_row(&x[SV], at->b, key_head, j0),
+                        .d_o = hl__head_row(&x[SDO], at->b, w->h, at->i0),
+                        .dq = gradient_row(&x[SDQ], at->b, w->h, at->i0),
+                        .dk = gradient_row(&x[SDK], at->b, key_head, j0),
+                        .dv = gradient_row(&x[SDV], at->b, key_head, j0)};
+    bool needs_dbias = hl_view_present(&x[SDBIAS]), needs_ds = rows.dq || rows.dk || needs_dbias;
+    bool biased = hl_view_present(&x[SBIAS]);
+    bool sees_all = hl__sees_all(&w->sight, at->i0, at->i1, j0, at->keys.end);
+    bool strange = (biased || !sees_all) && !all_finite(g, &rows, nq, nk);
     float scale = hl__score_scale(&((const hl_attention_config *)w->call->options)->score, g->D);
 
-    load_padded(w->l, hl__f32(&x[SL]) + row, nq);
-    for (size_t i = 0; i < nq; i++) w->l[i] = 0.5f - w->l[i] * HL__LOG2_E;
-    load_padded(w->d, hl__f32(&x[SD]) + row, nq);
-    if (hl_view_present(&x[SBIAS])) load_bias(w, nq, nk);
-    hl__transpose_block(q, g->D, nq, g->D, w->qt, S);
-    hl__gemm_run(&plan->st[last][size], k, w->qt, w->st);
-    if (needs_ds) {
-        hl__transpose_block(d_o, g->Dv, nq, g->Dv, w->dot, S);
-        hl__gemm_run(&plan->dpt[last][size], v, w->dot, w->dpt);
-    }
-    weigh_rows(w, nq, nk, needs_ds, scale * HL__LOG2_E, needs_dbias ? 1 : scale);
-    if (hl_view_present(&x[SDV]))
-        hl__gemm_run(&plan->dv[last][size], w->st, d_o, hl__head_row(&x[SDV], at->b, key_head, j0));
+    load_rows(w, nq, nk);
+    score_square(w, &rows, last, nq, size, needs_ds);
+    weigh_rows(w, nq, nk, sees_all, needs_ds, needs_dbias ? 1 : scale);
+    if (strange && biased) clear_hidden_by_bias(w, nq, nk);
+    square_rows used = strange ? finite_rows(w, &rows, nq, nk) : rows;
+    if (rows.dv) hl__gemm_run(&plan->dv[last][size], w->st, used.d_o, rows.dv);
     if (needs_dbias) add_bias_gradient(w, nq, nk, scale);
-    if (needs_dk) hl__gemm_run(&plan->dk[last][size], w->dpt, q, hl__head_row(&x[SDK], at->b, key_head, j0));
-    if (needs_dq) hl__gemm_run(&plan->dq[last][size], w->dpt, k, hl__head_row(&x[SDQ], at->b, w->h, at->i0));
+    if (rows.dk) hl__gemm_run(&plan->dk[last][size], w->dpt, used.q, rows.dk);
+    if (rows.dq) hl__gemm_run(&plan->dq[last][size], w->dpt, used.k, rows.dq);
+    if (strange) add_not_finite_terms(w, &rows, nk);
 }
 
 static void square_kernel(const hl_call *call, const hl_tile *tile) {

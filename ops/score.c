@@ -10,9 +10,11 @@
  *
  *   q [B, H, Tq, D], k [B, Hk, Tk, D], bias [B or 1, H or 1, Tq or 1, Tk], lengths I32 [B]; S [B, H, Tq, Tk]
  *
- * H is a multiple of Hk: query head h uses key head h / (H / Hk) (grouped queries, Ainslie et al. 2023). */
+ * H is a multiple of Hk: query head h uses key head h / (H / Hk) (grouped queries, Ainslie et al. 2023). Keys and
+ * queries whose dS is 0 add nothing to a gradient, whatever they are (masked.h). */
 #include <string.h>
 
+#include "ops/masked.h"
 #include "ops/op.h"
 #include "ops/score_rows.h"
 
@@ -29,12 +31,23 @@ static hl_status score_infer(hl_inference *inference) {
 
 enum { FORWARD_S = HL__SCORE_LENGTHS + 1 };
 
+static void forward_row(const hl_call *call, const hl__sight *sight, size_t b, size_t h, size_t i, float *s_i) {
+    const hl_view *bias = &call->operand[HL__SCORE_BIAS];
+    hl__range seen = hl__keys_seen(sight, i, i + 1);
+    if (hl_view_present(bias))
+        hl__add_bias(s_i + seen.begin, hl__bias_row(bias, b, h, i) + seen.begin, 0, 1, seen.end - seen.begin);
+    hl__score_hide(seen, call->operand[HL__SCORE_K].shape.extent[2], s_i);
+}
+
 static void forward_kernel(const hl_call *call, const hl_tile *tile) {
     const hl__score_rows *x = &((const hl__score_plan *)call->plan)->x;
     hl__head_tile at = hl__head_tile_at(&x->tiles, tile);
-    for (size_t h = at.h0; h < at.h1; h++)
-        hl__score_head(call, &at, call->options, h, tile->scratch,
-                       hl__head_row(&call->operand[FORWARD_S], at.b, h, at.r0));
+    hl__sight sight = hl__score_sight(call, call->options, at.b);
+    for (size_t h = at.h0; h < at.h1; h++) {
+        float *s = hl__head_row(&call->operand[FORWARD_S], at.b, h, at.r0);
+        hl__score_products(call, &at, &sight, hl__score_scale(call->options, x->D), h, tile->scratch, s);
+        for (size_t i = at.r0; i < at.r1; i++, s += x->Tk) forward_row(call, &sight, at.b, h, i, s);
+    }
 }
 
 static void forward_access(const hl_call *call, const hl_tile *tile, hl_box *boxes) {
@@ -99,9 +112,9 @@ static hl_status prepare_product(const hl_call *call, void *data, bool of_keys) 
     return HL_OK;
 }
 
+/* A block of dS, its transpose, and the finite numbers of the other operand. */
 static size_t product_scratch(const hl_call *call) {
-    (void)call;
-    return 2 * INNER * INNER * sizeof(float);
+    return (2 * INNER * INNER + INNER * call->operand[OTHER].shape.extent[3]) * sizeof(float);
 }
 
 /* to[i][j] = scale * dS[i][j] of the head for i0 <= i < i1, j0 <= j < j1, and 0 where i does not see j. */
@@ -123,7 +136,7 @@ static void add_head(const hl_call *call, const hl__head_tile *at, size_t h, flo
     const product_plan *plan = call->plan;
     const product *x = &plan->x;
     const hl_view *operand = call->operand;
-    float *dst = ds + INNER * INNER, scale = hl__score_scale(call->options, x->D);
+    float *dst = ds + INNER * INNER, *clean = dst + INNER * INNER, scale = hl__score_scale(call->options, x->D);
     hl__sight sight = hl__sight_of(call->options, x->Tq, x->Tk, hl__length(&operand[PRODUCT_LENGTHS], at->b, x->Tk));
     const float *other = hl__head_row(&operand[OTHER], at->b, x->of_keys ? h : h / x->group, 0);
     hl__range outer = {at->r0, at->r1};
@@ -134,8 +147,12 @@ static void add_head(const hl_call *call, const hl__head_tile *at, size_t h, flo
         if (seen.end <= j->begin || seen.begin >= j->end) continue;
         copy_seen(hl__head_row(&operand[DS], at->b, h, 0), x->Tk, &sight, i, j, scale, ds);
         if (x->of_keys) hl__transpose_block(ds, INNER, i->end - i->begin, j->end - j->begin, dst, INNER);
-        size_t last = inner.end == x->n_inner && x->n_inner > INNER ? 1 : 0;
-        hl__gemm_run(&plan->gemm[at->last][last], x->of_keys ? dst : ds, other + n0 * x->D, result);
+        size_t last = inner.end == x->n_inner && x->n_inner > INNER ? 1 : 0, n = inner.end - n0;
+        const float *a = x->of_keys ? dst : ds, *b = other + n0 * x->D;
+        bool finite = hl__all_finite(b, n * x->D);
+        if (!finite) hl__copy_finite(b, n * x->D, clean);
+        hl__gemm_run(&plan->gemm[at->last][last], a, finite ? b : clean, result);
+        if (!finite) hl__add_product_not_finite(a, INNER, at->r1 - at->r0, n, b, x->D, result);
     }
 }
 

@@ -9,6 +9,7 @@
 #include <math.h>
 
 #include "ops/op.h"
+#include "ops/vector.h"
 
 typedef struct hl__range {
     size_t begin, end; /* half open; begin <= end */
@@ -76,6 +77,18 @@ static inline size_t hl__broadcast(const hl_view *view, size_t axis, size_t i) {
 static inline float *hl__bias_row(const hl_view *bias, size_t b, size_t h, size_t i) {
     return hl__f32(bias) + hl__broadcast(bias, 0, b) * bias->stride[0] + hl__broadcast(bias, 1, h) * bias->stride[1] +
            hl__broadcast(bias, 2, i) * bias->stride[2];
+}
+
+/* What the scores of query i are relative to: the largest bias that it sees, 0 where that is -infinity. A bias that all
+ * keys of a row share, however large, then leaves the scores their digits, and none overflows in another unit. */
+static inline float hl__bias_base(const hl_view *bias, size_t b, size_t h, size_t i, hl__range seen) {
+    float most = hl__row_max(hl__bias_row(bias, b, h, i) + seen.begin, seen.end - seen.begin);
+    return most == -INFINITY ? 0 : most;
+}
+
+/* s[j] += unit * (bias[j] - base). A bias of -infinity masks its pair, whatever the score is. */
+static inline void hl__add_bias(float *s, const float *bias, float base, float unit, size_t n) {
+    for (size_t j = 0; j < n; j++) s[j] = bias[j] == -INFINITY ? -INFINITY : s[j] + (bias[j] - base) * unit;
 }
 
 /* Narrows one axis of a box to begin..end-1, or leaves its one element where the axis is broadcast. */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * Rows of scores, written out: what score stores and what attention_weights makes weights of.
+ * Rows of scores, written out: what score stores and what attention_weights makes weights of. Products and tiling are
+ * here; each adds the bias in its own unit.
  *
  *   S_i[j] = scale * dot(q_i, k_j) + bias_i[j], -infinity where query i does not see key j
  *
@@ -86,40 +87,35 @@ static inline hl_cost hl__score_cost(const hl_call *call, const hl_tile *tile) {
     return (hl_cost){.flops = heads * 2 * nq * nk * D, .bytes = heads * sizeof(float) * (nq * D + nk * D + nq * nk)};
 }
 
-/* Adds the bias to a row of scores from j0 on and hides what its query i does not see. */
-static inline void hl__score_finish(const hl_view *bias, const hl__sight *sight, size_t b, size_t h, size_t i,
-                                    size_t Tk, float *s_i) {
-    hl__range seen = hl__keys_seen(sight, i, i + 1);
-    if (hl_view_present(bias)) {
-        const float *bias_i = hl__bias_row(bias, b, h, i);
-        for (size_t j = seen.begin; j < seen.end; j++) s_i[j] += bias_i[j];
-    }
+/* Hides what query i does not see. */
+static inline void hl__score_hide(hl__range seen, size_t Tk, float *s_i) {
     for (size_t j = 0; j < seen.begin; j++) s_i[j] = -INFINITY;
     for (size_t j = seen.end; j < Tk; j++) s_i[j] = -INFINITY;
 }
 
-/* The rows of one head: s is row at->r0 of it. */
-static inline void hl__score_head(const hl_call *call, const hl__head_tile *at, const hl_score_config *config, size_t h,
-                                  float *scratch, float *s) {
+static inline hl__sight hl__score_sight(const hl_call *call, const hl_score_config *config, size_t b) {
+    size_t Tq = call->operand[HL__SCORE_Q].shape.extent[2], Tk = call->operand[HL__SCORE_K].shape.extent[2];
+    return hl__sight_of(config, Tq, Tk, hl__length(&call->operand[HL__SCORE_LENGTHS], b, Tk));
+}
+
+/* s[i][j] = dot(scale * q_i, k_j) for the rows of one head, in the pieces of keys that some of them see: s is row
+ * at->r0 of it. */
+static inline void hl__score_products(const hl_call *call, const hl__head_tile *at, const hl__sight *sight, float scale,
+                                      size_t h, float *scratch, float *s) {
     const hl__score_plan *plan = call->plan;
     const hl__score_rows *x = &plan->x;
     const hl_view *k = &call->operand[HL__SCORE_K];
     size_t rows = at->r1 - at->r0, key_head = hl__shared_head(k, x->H, h);
     float *scaled = scratch, *kt = scratch + hl__round_up(x->tiles.block * x->D, 16);
     const float *q = hl__head_row(&call->operand[HL__SCORE_Q], at->b, h, at->r0);
-    float scale = hl__score_scale(config, x->D);
-    size_t length = hl__length(&call->operand[HL__SCORE_LENGTHS], at->b, x->Tk);
-    hl__sight sight = hl__sight_of(config, x->Tq, x->Tk, length);
-    hl__range seen = hl__keys_seen(&sight, at->r0, at->r1);
+    hl__range seen = hl__keys_seen(sight, at->r0, at->r1);
     for (size_t e = 0; e < rows * x->D; e++) scaled[e] = scale * q[e];
     for (size_t j0 = 0; j0 < x->Tk; j0 += x->block_k) {
         size_t j1 = hl__min(j0 + x->block_k, x->Tk), last = j1 == x->Tk && x->Tk > x->block_k ? 1 : 0;
-        if (j1 <= seen.begin || j0 >= seen.end) continue; /* hidden below */
+        if (j1 <= seen.begin || j0 >= seen.end) continue; /* hidden by the caller */
         hl__transpose_block(hl__head_row(k, at->b, key_head, j0), x->D, j1 - j0, x->D, kt, x->block_k);
         hl__gemm_run(&plan->product[at->last][last], scaled, kt, s + j0);
     }
-    for (size_t i = at->r0; i < at->r1; i++)
-        hl__score_finish(&call->operand[HL__SCORE_BIAS], &sight, at->b, h, i, x->Tk, s + (i - at->r0) * x->Tk);
 }
 
 #endif

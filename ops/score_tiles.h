@@ -113,6 +113,29 @@ static inline void hl__box_heads(hl_box *box, size_t b, size_t h0, size_t h1, si
     box->end[2] = i1;
 }
 
+/* ---- what attention saves of each row of scores: [batch, heads, 2 or 3, queries] ---- */
+
+enum hl__row_number {
+    HL__ROW_SHIFT, /* the largest score - 1/2, in units of ln 2; +infinity where the query sees no key */
+    HL__ROW_SUM,   /* sum_j 2^(s_j - shift - 1/2); 1 where the query sees no key */
+    HL__ROW_BASE,  /* the bias that scores are relative to; only with a bias */
+};
+
+static inline hl_shape hl__row_numbers(const hl_shape *scores, bool biased) {
+    return HL_SHAPE(scores->extent[0], scores->extent[1], biased ? 3 : 2, scores->extent[2]);
+}
+
+static inline float *hl__row_number(const hl_view *rows, size_t b, size_t h, enum hl__row_number which) {
+    return hl__f32(rows) + b * rows->stride[0] + h * rows->stride[1] + which * rows->stride[2];
+}
+
+static inline void hl__box_row_numbers(hl_box *box, size_t b, size_t h0, size_t h1, size_t i0, size_t i1) {
+    size_t n = box->end[2];
+    hl__box_heads(box, b, h0, h1, 0, n);
+    box->begin[3] = i0;
+    box->end[3] = i1;
+}
+
 /* ---- grouped queries (Ainslie et al., "GQA: training generalized multi-query transformer models from multi-head
  * checkpoints", 2023): head h of H uses head h / (H / Hk) of a key or value with Hk heads ---- */
 

@@ -8,10 +8,12 @@
  *
  *   p [B, H, Tq, Tk], v [B, Hk, Tk, Dv], y [B, H, Tq, Dv]
  *
- * H is a multiple of Hk: head h uses the values of head h / (H / Hk) (grouped queries, Ainslie et al. 2023). */
+ * H is a multiple of Hk: head h uses the values of head h / (H / Hk) (grouped queries, Ainslie et al. 2023). Where
+ * p_i[j] is 0, v_j adds nothing to y_i, nor dy_i to dv_j, whatever they are (masked.h): so are hidden keys. */
 #include <string.h>
 
 #include "ops/gemm.h"
+#include "ops/masked.h"
 #include "ops/op.h"
 #include "ops/score_mask.h"
 #include "ops/score_tiles.h"
@@ -87,9 +89,22 @@ static void forward_kernel(const hl_call *call, const hl_tile *tile) {
     const plan *made = call->plan;
     hl__head_tile at = hl__head_tile_at(&made->x.tiles, tile);
     const hl_view *p = &call->operand[A], *v = &call->operand[B], *y = &call->operand[RESULT];
-    for (size_t h = at.h0; h < at.h1; h++)
-        hl__gemm_run(&made->gemm[at.last][0], hl__head_row(p, at.b, h, at.r0),
-                     hl__head_row(v, at.b, hl__shared_head(v, made->x.tiles.H, h), 0), hl__head_row(y, at.b, h, at.r0));
+    size_t rows = at.r1 - at.r0, Tk = made->x.Tk, Dv = made->x.Dv;
+    for (size_t h = at.h0; h < at.h1; h++) {
+        const float *p_i = hl__head_row(p, at.b, h, at.r0);
+        const float *v_0 = hl__head_row(v, at.b, hl__shared_head(v, made->x.tiles.H, h), 0);
+        float *y_i = hl__head_row(y, at.b, h, at.r0);
+        bool finite = hl__all_finite(v_0, Tk * Dv);
+        if (!finite) hl__copy_finite(v_0, Tk * Dv, tile->scratch);
+        hl__gemm_run(&made->gemm[at.last][0], p_i, finite ? v_0 : tile->scratch, y_i);
+        if (!finite) hl__add_product_not_finite(p_i, Tk, rows, Tk, v_0, Dv, y_i);
+    }
+}
+
+/* The finite numbers of a head's values. */
+static size_t forward_scratch(const hl_call *call) {
+    layout x = forward_layout(call);
+    return x.Tk * x.Dv * sizeof(float);
 }
 
 static void forward_grid(const hl_call *call, hl_grid *grid) {
@@ -116,6 +131,7 @@ static const hl_pass forward_pass = {
     .grid = forward_grid,
     .access = forward_access,
     .cost = forward_cost,
+    .scratch = forward_scratch,
     .plan_bytes = sizeof(plan),
     .prepare = forward_prepare,
     .kernel = forward_kernel,
@@ -217,17 +233,15 @@ static hl_status dv_prepare(const hl_call *call, void *data) {
     return status;
 }
 
-static size_t dv_scratch(const hl_call *call) {
-    (void)call;
-    return ROWS * PIECE * sizeof(float);
-}
+/* A block of P, transposed, and the finite numbers of dy. */
+static size_t dv_scratch(const hl_call *call) { return (ROWS + dv_layout(call).Dv) * PIECE * sizeof(float); }
 
 static void dv_kernel(const hl_call *call, const hl_tile *tile) {
     const plan *made = call->plan;
     const layout *x = &made->x;
     hl__head_tile at = hl__head_tile_at(&x->tiles, tile);
     const hl_view *p = &call->operand[A], *dy = &call->operand[B], *dv = &call->operand[RESULT];
-    float *pt = tile->scratch;
+    float *pt = tile->scratch, *clean = pt + ROWS * PIECE;
     for (size_t h = at.h0; h < at.h1; h++) {
         float *result = hl__head_row(dv, at.b, h, at.r0);
         memset(result, 0, (at.r1 - at.r0) * x->Dv * sizeof *result);
@@ -235,7 +249,11 @@ static void dv_kernel(const hl_call *call, const hl_tile *tile) {
             for (size_t i = 0; i < x->Tq; i += PIECE) {
                 size_t n = hl__min(PIECE, x->Tq - i), last = i > 0 && i + n == x->Tq ? 1 : 0;
                 hl__transpose_block(hl__head_row(p, at.b, s, i) + at.r0, x->Tk, n, at.r1 - at.r0, pt, PIECE);
-                hl__gemm_run(&made->gemm[at.last][last], pt, hl__head_row(dy, at.b, s, i), result);
+                const float *dy_i = hl__head_row(dy, at.b, s, i);
+                bool finite = hl__all_finite(dy_i, n * x->Dv);
+                if (!finite) hl__copy_finite(dy_i, n * x->Dv, clean);
+                hl__gemm_run(&made->gemm[at.last][last], pt, finite ? dy_i : clean, result);
+                if (!finite) hl__add_product_not_finite(pt, PIECE, at.r1 - at.r0, n, dy_i, x->Dv, result);
             }
     }
 }

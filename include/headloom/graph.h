@@ -105,8 +105,10 @@ typedef struct hl_score_options {
     hl_tensor *lengths; /* HL_I32 [B]: keys at or beyond lengths[b] are masked; may be NULL */
 } hl_score_options;
 
-/* query [B, H, Tq, D], key [B, Hk, Tk, D] -> [B, H, Tq, Tk]; masked scores are -infinity. options: NULL for defaults.
- * Hk divides H: query head h uses key head h / (H / Hk) (grouped queries, Ainslie et al. 2023). */
+/* query [B, H, Tq, D], key [B, Hk, Tk, D] -> [B, H, Tq, Tk]; masked scores are -infinity, and so are those whose bias
+ * is. What is masked does not exist: NaN or infinity in queries, keys, values and biases reaches nothing that its pair
+ * of query and key is masked from, forwards and backwards. options: NULL for defaults. Hk divides H: query head h uses
+ * key head h / (H / Hk) (grouped queries, Ainslie et al. 2023). */
 HL_PUBLIC hl_tensor *hl_score(hl_graph *graph, hl_tensor *query, hl_tensor *key, const hl_score_options *options);
 
 /* Softmax over the last axis. A row of -infinity alone, masked wholly, gives zeros; one masked by finite numbers is a
@@ -116,7 +118,7 @@ HL_PUBLIC hl_tensor *hl_score(hl_graph *graph, hl_tensor *query, hl_tensor *key,
 HL_PUBLIC hl_tensor *hl_softmax(hl_graph *graph, hl_tensor *x);
 
 /* p [B, H, Tq, Tk], value [B, Hk, Tk, D] -> [B, H, Tq, D]; Hk divides H: head h uses the values of head h / (H / Hk).
- */
+ * Where p is 0, its value adds nothing, whatever it is (that of a masked key, say). */
 HL_PUBLIC hl_tensor *hl_weight(hl_graph *graph, hl_tensor *p, hl_tensor *value);
 
 /* Heads side by side: [B, H, T, D] -> [B, T, H * D]. Costs nothing before hl_dense. */

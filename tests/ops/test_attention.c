@@ -50,11 +50,12 @@ typedef struct extents {
  * random, and so do rounding errors: sums are bounded by six standard deviations, since the worst case (all roundings
  * the same way) is a thousand times what is seen and would hide a forgotten key.
  *
- * A product of two such numbers has a deviation of reach / 3, so |S| <= most = 2 scale reach sqrt(D), + 1 with a bias.
+ * A product of two such numbers has a deviation of reach / 3, so |S| <= most = 2 scale reach sqrt(D), + 2 with a bias,
+ * which is relative to the largest of its row.
  * Roundings of partial sums that grow with sqrt(d) / 3 add up to 0.41 D, those of the scaled queries to 0.6 sqrt(D);
  * the rounded scale and the bias cost half of most each. The error of a weight is that of its own score and of all
- * others in the sum, the roundings of S - max and S - L (|L| <= most + log Tk), exp, the factor of a later piece and
- * the quotient (6), and the sum in at least four lanes (six deviations: sqrt(Tk / 4)). The sum over the values adds at
+ * others in the sum, the rounding of S - max, exp, the factor of a later piece, 1 / l and the product with it (7), and
+ * the sum in at least four lanes (six deviations: sqrt(Tk / 4)). The sum over the values adds at
  * most 1.8 sqrt(Tk), which is where a single weight makes all of it.
  *
  * Backward, dS = P (dP - D) cancels. |dP| and |D| <= most_dp = 2 sqrt(Dv) / (1 - rate), their sums are off by 0.41 Dv /
@@ -65,9 +66,9 @@ typedef struct extents {
 static op_case case_of(extents x, const hl_attention_config *config, double reach, bool biased, size_t repeats) {
     double D = (double)x.D, Dv = (double)x.Dv, Tk = (double)x.Tk, Tq = (double)x.Tq;
     double scale = config->score.scale != 0 ? fabs((double)config->score.scale) : 1 / sqrt(D);
-    double most = 2 * scale * reach * sqrt(D) + (biased ? 1 : 0);
+    double most = 2 * scale * reach * sqrt(D) + (biased ? 2 : 0);
     double score = scale * reach * (0.41 * D + 0.6 * sqrt(D)) + most, sum = 1.8 * sqrt(Tk);
-    double weight = 2 * score + 2 * most + log(Tk) + 6 + sqrt(Tk / 4);
+    double weight = 2 * score + 2 * most + 7 + sqrt(Tk / 4);
     double kept = 1 - (double)config->dropout.rate, most_dp = 2 * sqrt(Dv) / kept;
     double error_ds = 3 * weight * most_dp + 2 * 0.41 * Dv / kept, up = biased ? 1 : scale * fmax(reach, 1);
     return (op_case){
@@ -368,30 +369,43 @@ START_TEST(SomeQueriesSeeNoKey) {
 }
 END_TEST
 
-static void attention_and_lse(const op_case *c, const double *const in[], double *const out[]) {
+static void attention_and_rows(const op_case *c, const double *const in[], double *const out[]) {
+    const hl_score_config *config = &((const hl_attention_config *)c->options)->score;
     const size_t *q = c->inputs[Q].shape.extent;
-    size_t rows = q[0] * q[1] * q[2], Tk = c->inputs[K].shape.extent[2];
-    double *p = malloc(rows * Tk * sizeof *p);
-    ck_assert_ptr_nonnull(p);
+    size_t planes = q[0] * q[1], Tq = q[2], Tk = c->inputs[K].shape.extent[2], numbers = in[BIAS] ? 3 : 2;
+    double *s = malloc(planes * Tq * Tk * sizeof *s);
+    ck_assert_ptr_nonnull(s);
     weighted_sum(c, in, out[0], false);
-    oracle_scores(c, &((const hl_attention_config *)c->options)->score, BIAS, LENGTHS, in, p);
-    oracle_softmax(p, rows, Tk, p, out[1]);
-    free(p);
+    oracle_scores(c, config, BIAS, LENGTHS, in, s);
+    for (size_t row = 0; row < planes * Tq; row++) {
+        double max = -INFINITY, base = -INFINITY, sum = 0;
+        for (size_t j = 0; j < Tk; j++) {
+            if (s[row * Tk + j] == -INFINITY) continue;
+            max = fmax(max, s[row * Tk + j]);
+            if (in[BIAS]) base = fmax(base, in[BIAS][row * Tk + j]);
+        }
+        for (size_t j = 0; j < Tk; j++) sum += max == -INFINITY ? 0 : exp(s[row * Tk + j] - max);
+        double *numbers_i = out[1] + row / Tq * numbers * Tq + row % Tq;
+        numbers_i[0] = max == -INFINITY ? INFINITY : (max - (in[BIAS] ? base : 0)) / log(2) - 0.5;
+        numbers_i[Tq] = sum > 0 ? sum : 1;
+        if (in[BIAS]) numbers_i[2 * Tq] = base == -INFINITY ? 0 : base;
+    }
+    free(s);
 }
 
-/* attention_weights reads L where a user looks at the weights: so it is compared here, as if it were a visible output.
- * It is off by what a weight is, at most; +infinity is exact. */
-START_TEST(TheLogSumExpIsSavedAndInfiniteWhereNothingIsSeen) {
-    for (int isa = 0; isa < HL__N_ISAS; isa++) {
-        if (!hl__operator_for(HL__OP_attention, (hl__isa)isa)) continue;
-        hl_operator visible = *hl__operator_for(HL__OP_attention, (hl__isa)isa);
+/* attention_weights reads them where a user looks at the weights: so they are compared here, as if they were a visible
+ * output. Each is off by what a weight is, at most; what stands for no key is exact. */
+START_TEST(MaximumAndSumOfARowAreSavedApart) {
+    for (int i = 0; i < 2 * HL__N_ISAS; i++) {
+        if (!hl__operator_for(HL__OP_attention, (hl__isa)(i / 2))) continue;
+        hl_operator visible = *hl__operator_for(HL__OP_attention, (hl__isa)(i / 2));
         visible.n_saved = 0;
         hl_attention_config config = {.score = {.mask = HL_MASK_CAUSAL}};
-        op_case c = case_of((extents){2, 2, 100, 70, 5, 4}, &config, 1, false, 1);
+        op_case c = case_of((extents){2, 2, 100, 70, 5, 4}, &config, 1, i % 2, 1);
         c.operator= & visible;
-        c.oracle = attention_and_lse;
+        c.oracle = attention_and_rows;
         c.magnitude = NULL;
-        c.value = (op_bound){.absolute = c.value.relative, .relative = 1};
+        c.value = (op_bound){.absolute = 2 * c.value.relative, .relative = 1};
         c.absent_d_outputs = 1 << 1;
         c.inputs[LENGTHS] = (op_input){.shape = HL_SHAPE(2), .dtype = HL_I32, .values = (int32_t[]){61, 0}};
         op_check(&c);
@@ -399,20 +413,30 @@ START_TEST(TheLogSumExpIsSavedAndInfiniteWhereNothingIsSeen) {
 }
 END_TEST
 
-/* What stands behind the length is any finite number. */
-START_TEST(HiddenKeysAndValuesDoNotCount) {
-    enum { N = 2 * 70 * 4 };
-    static float k[N], v[N];
+/* Whatever stands behind the length, and in the queries of a sequence that is empty. */
+START_TEST(WhatIsBehindTheLengthDoesNotExist) {
+    enum { N = 3 * 70 * 4 };
+    static const float strange[] = {NAN, INFINITY, -INFINITY, 1e30f, -3e38f};
+    static float q[N], k[N], v[N], bias[3 * 70];
+    static const int32_t lengths[] = {41, 64, 0};
     for (size_t i = 0; i < N; i++) {
-        bool hidden = i / 4 % 70 >= (i < N / 2 ? 41u : 64u);
-        k[i] = hidden ? 1e30f : sinf((float)i);
-        v[i] = hidden ? -1e30f : cosf(3 * (float)i);
+        size_t b = i / 4 / 70, j = i / 4 % 70;
+        bool hidden = j >= (size_t)lengths[b];
+        q[i] = b == 2 ? strange[i % 5] : sinf(5 * (float)i);
+        k[i] = hidden ? strange[(i + 1) % 5] : sinf((float)i);
+        v[i] = hidden ? strange[(i + 2) % 5] : cosf(3 * (float)i);
+        if (i % 4 == 0) bias[i / 4] = hidden ? strange[j % 5] : cosf((float)i);
     }
-    op_case c = case_of((extents){2, 1, 50, 70, 4, 4}, &plain, 1, false, 1);
-    c.inputs[K].values = k;
-    c.inputs[V].values = v;
-    c.inputs[LENGTHS] = (op_input){.shape = HL_SHAPE(2), .dtype = HL_I32, .values = (int32_t[]){41, 64}};
-    op_check(&c);
+    for (size_t i = 0; i < 2; i++) {
+        op_case c = case_of((extents){3, 1, 70, 70, 4, 4}, &plain, 1, i, 70);
+        c.inputs[Q].values = q;
+        c.inputs[K].values = k;
+        c.inputs[V].values = v;
+        c.inputs[BIAS].shape = HL_SHAPE(3, 1, 1, 70);
+        c.inputs[BIAS].values = bias;
+        c.inputs[LENGTHS] = (op_input){.shape = HL_SHAPE(3), .dtype = HL_I32, .values = lengths};
+        op_check(&c);
+    }
 }
 END_TEST
 
@@ -514,7 +538,7 @@ int main(void) {
                            QueryHeadsShareKeysAndValues, LargeTilesTakeAllTheirSquares,
                            ABiasOfEveryShapeSpreadsOverGroups, TilesThatNeitherWorkNorOpenTouchNothing,
                            DropoutFollowsTheCounter, QueriesThatSeeNoKeyGiveZeros, SomeQueriesSeeNoKey,
-                           TheLogSumExpIsSavedAndInfiniteWhereNothingIsSeen, HiddenKeysAndValuesDoNotCount,
+                           MaximumAndSumOfARowAreSavedApart, WhatIsBehindTheLengthDoesNotExist,
                            LargeScoresDoNotOverflow, StridedOperandsAreRead, ShapesThatDoNotFitAreRefused,
                            TypesThatDoNotFitAreRefused, OptionsThatAreNoneAreRefused));
 }
