@@ -59,6 +59,8 @@ static hl_status attention_infer(hl_inference *inference) {
     inference->output[0].extent[3] = v->shape.extent[3];
     inference->output[1] = hl__row_numbers(&scores, hl__optional_input(inference, BIAS) != NULL);
     inference->temp[0] = HL_SHAPE(scores.extent[0], scores.extent[1], scores.extent[2]);
+    const hl_view *bias = hl__optional_input(inference, BIAS);
+    inference->temp[1] = bias ? bias_rests(&bias->shape, &scores) : HL_SHAPE(1);
     return HL_OK;
 }
 
@@ -445,5 +447,5 @@ HL__DEFINE_OPERATOR(attention) = {
                  {.pass = &square_pass,
                   .reads = {HL_IN(Q), HL_IN(K), HL_IN(V), HL_IN(BIAS), HL_IN(LENGTHS), HL_IN(STEP), HL_OUT(1),
                             HL_DOUT(0), HL_TEMP(0)},
-                  .writes = {HL_DIN(Q), HL_DIN(K), HL_DIN(V), HL_DIN(BIAS)}}},
+                  .writes = {HL_DIN(Q), HL_DIN(K), HL_DIN(V), HL_DIN(BIAS), HL_TEMP(1)}}},
 };

@@ -18,6 +18,9 @@
  * same bits for any number of workers, without partial sums. Tiles of t = 0 begin by zeroing block c of dQ, dK and dV,
  * also where it has no partner or is masked.
  *
+ * A bias that more than 512 rows of scores share has its gradient summed with what each addition rounds away, which is
+ * kept beside it (Kahan, "Further remarks on reducing truncation errors", 1965).
+ *
  * Where query heads share the heads of keys and values, the tiles of all of them add to one block of dK and dV, head
  * by head: the first one's t = 0 zeroes it. */
 #ifndef HL_OPS_ATTENTION_BACKWARD_H
@@ -25,138 +28,10 @@
 
 #include <string.h>
 
+#include "ops/attention_squares.h"
 #include "ops/masked.h"
-#include "ops/op.h"
 #include "ops/random.h"
-#include "ops/score_mask.h"
-#include "ops/score_tiles.h"
 #include "ops/vector.h"
-
-#define SQUARE 128
-#define SQUARES_OF_SIDE 2 /* a large tile takes 2 x 2 of them, */
-#define LARGE_TILES 64    /* where there are so many such tiles */
-
-enum square_operand { SQ, SK, SV, SBIAS, SLENGTHS, SSTEP, SROWS, SDO, SD, SDQ, SDK, SDV, SDBIAS, N_SQUARE_OPERANDS };
-
-typedef struct squares {
-    size_t B, H, Tq, Tk, D, Dv;
-    size_t group;      /* query heads that share a head of keys and values */
-    size_t side;       /* queries and keys of a square */
-    size_t block, n;   /* queries and keys of a tile; blocks of queries or of keys, whichever are more */
-    size_t ahead, n_t; /* t runs over 0 .. ahead and then the last values below n, n_t in all: a window has few */
-    size_t heads, n_groups;
-} squares;
-
-static squares squares_of(const hl_call *call) {
-    const hl_shape *q = &call->operand[SQ].shape, *v = &call->operand[SV].shape;
-    const hl_score_config *config = &((const hl_attention_config *)call->options)->score;
-    squares g = {.B = q->extent[0],
-                 .H = q->extent[1],
-                 .Tq = q->extent[2],
-                 .Tk = v->extent[2],
-                 .D = q->extent[3],
-                 .Dv = v->extent[3],
-                 .group = hl__group(&call->operand[SV], q->extent[1])};
-    /* the tiles of a group wait for each other, so it counts as one head */
-    size_t T = hl__max(g.Tq, g.Tk), heads = g.B * v->extent[1];
-    g.block = g.side = hl__parallel_block(T, SQUARE, heads, 2);
-    size_t n_large = hl__ceil_div(T, SQUARES_OF_SIDE * g.side);
-    if (heads * n_large * n_large >= LARGE_TILES) g.block *= SQUARES_OF_SIDE;
-    g.n = hl__ceil_div(T, g.block);
-    g.ahead = g.n - 1;
-    g.n_t = g.n;
-    if (!hl_view_present(&call->operand[SDBIAS])) { /* every block of dbias has to be visited */
-        hl__sight sight = hl__sight_of(config, g.Tq, g.Tk, g.Tk);
-        ptrdiff_t block = (ptrdiff_t)g.block, ahead = sight.before - 1 - sight.shift + block - 1;
-        ptrdiff_t behind = sight.after - 1 + sight.shift + block - 1;
-        g.ahead = hl__clamp(ahead < 0 ? 0 : ahead / block, g.n - 1);
-        g.n_t = hl__min(g.n, g.ahead + 1 + hl__clamp(behind < 0 ? 0 : behind / block, g.n - 1));
-    }
-    double side = (double)hl__min(g.block, T);
-    g.heads = hl__heads_of_tile(g.H, 2 * side * side * (double)(3 * g.D + 2 * g.Dv), g.B * g.H * g.n_t * g.n);
-    g.n_groups = hl__ceil_div(g.H, g.heads);
-    return g;
-}
-
-/* Where a tile stands. */
-typedef struct square {
-    size_t b, h0, h1, t, c, q;
-    size_t i0, i1, j0, j1; /* queries and keys; empty without a partner */
-    hl__range keys;        /* of j0 .. j1 - 1: those worth computing */
-} square;
-
-static square square_at(const hl_call *call, const squares *g, const hl_tile *tile, size_t length) {
-    const hl_score_config *config = &((const hl_attention_config *)call->options)->score;
-    size_t t = tile->index[2], c = tile->index[3];
-    if (t > g->ahead) t += g->n - g->n_t;
-    square at = {.b = tile->index[0], .h0 = tile->index[1] * g->heads, .t = t, .c = c, .q = (c + t) % g->n};
-    at.h1 = hl__min(at.h0 + g->heads, g->H);
-    at.i0 = hl__min(at.q * g->block, g->Tq);
-    at.i1 = hl__min(at.i0 + g->block, g->Tq);
-    at.j0 = hl__min(c * g->block, g->Tk);
-    at.j1 = hl__min(at.j0 + g->block, g->Tk);
-    hl__sight sight = hl__sight_of(config, g->Tq, g->Tk, length);
-    if (at.i0 < at.i1) at.keys = hl__clip_keys(hl__keys_seen(&sight, at.i0, at.i1), at.j0, at.j1);
-    return at;
-}
-
-/* The square of a tile that begins at query i0 and key j0. */
-static square square_within(const squares *g, const square *tile, const hl__sight *sight, size_t i0, size_t j0) {
-    square at = *tile;
-    at.i0 = i0;
-    at.i1 = hl__min(i0 + g->side, tile->i1);
-    at.j0 = j0;
-    at.j1 = hl__min(j0 + g->side, tile->j1);
-    at.keys = hl__clip_keys(hl__keys_seen(sight, at.i0, at.i1), at.j0, at.j1);
-    return at;
-}
-
-/* True where this tile is the first that touches its block of dbias, for head h. */
-static bool square_opens_bias(const square *at, const hl_view *dbias, size_t h) {
-    if (!hl_view_present(dbias) || at->j0 >= at->j1) return false;
-    bool first = (dbias->shape.extent[0] != 1 || at->b == 0) && (dbias->shape.extent[1] != 1 || h == 0);
-    return first && (dbias->shape.extent[2] == 1 ? at->t == 0 : at->i0 < at->i1);
-}
-
-static void square_grid(const hl_call *call, hl_grid *grid) {
-    squares g = squares_of(call);
-    *grid = (hl_grid){{g.B, g.n_groups, g.n_t, g.n}};
-}
-
-/* Narrows the box of k, v, dk or dv. A tile that does not work may still open blocks: those of the groups that begin
- * with one of its heads. */
-static void share_heads(const squares *g, const square *at, bool works, hl_box *box) {
-    box->begin[1] = works ? at->h0 / g->group : hl__ceil_div(at->h0, g->group);
-    box->end[1] = hl__ceil_div(at->h1, g->group);
-}
-
-static void square_access(const hl_call *call, const hl_tile *tile, hl_box *boxes) {
-    squares g = squares_of(call);
-    square at = square_at(call, &g, tile, g.Tk);
-    const hl_view *dbias = &call->operand[SDBIAS];
-    bool works = !hl__range_empty(at.keys), opens = square_opens_bias(&at, dbias, at.h0);
-    for (size_t i = 0; i < N_SQUARE_OPERANDS; i++) {
-        bool by_key = i == SK || i == SV || i == SDK || i == SDV;
-        if (i == SBIAS || i == SDBIAS) {
-            const hl_view *bias = &call->operand[i];
-            if (!hl_view_present(bias)) continue;
-            hl__box_narrow(&boxes[i], bias, 0, at.b, at.b + 1);
-            hl__box_narrow(&boxes[i], bias, 1, at.h0, at.h1);
-            hl__box_narrow(&boxes[i], bias, 2, at.i0, at.i1);
-            hl__box_narrow(&boxes[i], bias, 3, at.j0, at.j1);
-            if (!works && !(i == SDBIAS && opens)) boxes[i] = hl__box_empty();
-        } else if (i == SLENGTHS) {
-            hl__box_batch(&boxes[i], &call->operand[i], at.b);
-        } else if (i == SROWS) {
-            hl__box_row_numbers(&boxes[i], at.b, at.h0, at.h1, at.i0, at.i1);
-            if (!works) boxes[i] = hl__box_empty();
-        } else if (i != SSTEP) {
-            hl__box_heads(&boxes[i], at.b, at.h0, at.h1, by_key ? at.j0 : at.i0, by_key ? at.j1 : at.i1);
-            if (by_key) share_heads(&g, &at, works, &boxes[i]);
-            if (!works && !(i >= SDQ && at.t == 0)) boxes[i] = hl__box_empty();
-        }
-    }
-}
 
 /* ---- kernel ---- */
 
@@ -249,6 +124,7 @@ static void zero_rows(const hl_view *view, size_t b, size_t h, size_t r0, size_t
     memset(hl__head_row(view, b, h, r0), 0, (r1 - r0) * view->stride[2] * sizeof(float));
 }
 
+/* Row r of the square's share of dbias, or of its rests. */
 static float *bias_gradient_row(const hl_view *dbias, const square *at, size_t h, size_t r) {
     return hl__bias_row(dbias, at->b, h, at->i0 + r);
 }
@@ -265,8 +141,11 @@ static void open_regions(const square_work *w) {
     }
     if (!square_opens_bias(at, dbias, w->h)) return;
     size_t rows = dbias->shape.extent[2] == 1 ? 1 : at->i1 - at->i0;
-    for (size_t r = 0; r < rows; r++)
+    for (size_t r = 0; r < rows; r++) {
         memset(bias_gradient_row(dbias, at, w->h, r) + at->j0, 0, (at->j1 - at->j0) * sizeof(float));
+        if (keeps_rests(w->call))
+            memset(bias_gradient_row(&operand[SREST], at, w->h, r) + at->j0, 0, (at->j1 - at->j0) * sizeof(float));
+    }
 }
 
 /* biast[j][i] for the keys at hand. */
@@ -334,17 +213,20 @@ static float lane_sum(const float *x, size_t n) {
 
 /* dbias += dS; then dSt, which was computed without the scale, gets it. */
 static void add_bias_gradient(const square_work *w, size_t nq, size_t nk, float scale) {
-    const hl_view *dbias = &w->call->operand[SDBIAS];
-    size_t S = w->plan->g.side, j0 = w->at->keys.begin;
+    const hl_view *dbias = &w->call->operand[SDBIAS], *rest = &w->call->operand[SREST];
+    size_t S = w->plan->g.side, j0 = w->at->keys.begin, rows = nq;
+    const float *ds = w->ds;
     if (dbias->shape.extent[2] == 1) {
-        float *db = bias_gradient_row(dbias, w->at, w->h, 0) + j0;
-        for (size_t j = 0; j < nk; j++) db[j] += lane_sum(w->dpt + j * S, nq);
+        rows = 1;
+        for (size_t j = 0; j < nk; j++) w->ds[j] = lane_sum(w->dpt + j * S, nq);
     } else {
         hl__transpose_block(w->dpt, S, nk, nq, w->ds, S);
-        for (size_t i = 0; i < nq; i++) {
-            float *db_i = bias_gradient_row(dbias, w->at, w->h, i) + j0;
-            for (size_t j = 0; j < nk; j++) db_i[j] += w->ds[i * S + j];
-        }
+    }
+    for (size_t i = 0; i < rows; i++, ds += S) {
+        float *db_i = bias_gradient_row(dbias, w->at, w->h, i) + j0;
+        if (keeps_rests(w->call)) hl__row_add_kept(db_i, bias_gradient_row(rest, w->at, w->h, i) + j0, ds, nk);
+        else
+            for (size_t j = 0; j < nk; j++) db_i[j] += ds[j];
     }
     for (size_t j = 0; j < nk; j++)
         for (size_t i = 0; i < nq; i++) w->dpt[j * S + i] *= scale;

@@ -265,12 +265,20 @@ static void dbias_access(const hl_call *call, const hl_tile *tile, hl_box *boxes
     boxes[BIAS_LENGTHS].end[0] = boxes[BIAS_DS].end[0];
 }
 
+/* What the sums of a tile's rows have lost so far: each number may be the sum of all rows of scores. */
+static size_t dbias_scratch(const hl_call *call) {
+    hl__cut cut = hl__cut_rows(&call->operand[DBIAS].shape, 1);
+    return cut.block[0] * cut.block[1] * cut.block[2] * cut.block[3] * sizeof(float);
+}
+
 static void dbias_kernel(const hl_call *call, const hl_tile *tile) {
     const hl_view *ds = &call->operand[BIAS_DS], *lengths = &call->operand[BIAS_LENGTHS];
     const hl_view *dbias = &call->operand[DBIAS];
     size_t Tq = ds->shape.extent[2], Tk = ds->shape.extent[3], index[HL_MAX_RANK] = {0};
     hl__cut cut = hl__cut_rows(&dbias->shape, 1);
     hl_box box = hl__cut_box(&cut, &dbias->shape, tile->index[0]), source = bias_sources(call, &box);
+    float *rest = tile->scratch, *first = hl__f32(dbias) + hl__offset(dbias, box.begin);
+    memset(rest, 0, hl__box_elements(&box, 4) * sizeof *rest);
     for (bool started = false; hl__next_row(&box, 4, index, &started);)
         memset(hl__f32(dbias) + hl__offset(dbias, index), 0, Tk * sizeof(float));
     for (bool started = false; hl__next_row(&source, 4, index, &started);) {
@@ -278,12 +286,17 @@ static void dbias_kernel(const hl_call *call, const hl_tile *tile) {
         hl__range seen = hl__keys_seen(&sight, index[2], index[2] + 1);
         const float *ds_i = hl__f32(ds) + hl__offset(ds, index);
         float *db_i = hl__bias_row(dbias, index[0], index[1], index[2]);
-        for (size_t j = seen.begin; j < seen.end; j++) db_i[j] += ds_i[j];
+        hl__row_add_kept(db_i + seen.begin, rest + (db_i - first) + seen.begin, ds_i + seen.begin,
+                         seen.end - seen.begin);
     }
 }
 
-static const hl_pass dbias_pass = {
-    .name = "dbias", .grid = dbias_grid, .access = dbias_access, .kernel = dbias_kernel, .background = true};
+static const hl_pass dbias_pass = {.name = "dbias",
+                                   .grid = dbias_grid,
+                                   .access = dbias_access,
+                                   .scratch = dbias_scratch,
+                                   .kernel = dbias_kernel,
+                                   .background = true};
 
 /* ---- descriptor ---- */
 

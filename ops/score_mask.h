@@ -91,6 +91,15 @@ static inline void hl__add_bias(float *s, const float *bias, float base, float u
     for (size_t j = 0; j < n; j++) s[j] = bias[j] == -INFINITY ? -INFINITY : s[j] + (bias[j] - base) * unit;
 }
 
+/* sum[j] += x[j], where rest[j] is what sum[j] has lost so far, which it gets as soon as it can hold it. */
+static inline void hl__row_add_kept(float *sum, float *rest, const float *x, size_t n) {
+    for (size_t j = 0; j < n; j++) {
+        float more = x[j] + rest[j], grown = sum[j] + more;
+        rest[j] = grown * 0 == 0 ? more - (grown - sum[j]) : 0;
+        sum[j] = grown;
+    }
+}
+
 /* Narrows one axis of a box to begin..end-1, or leaves its one element where the axis is broadcast. */
 static inline void hl__box_narrow(hl_box *box, const hl_view *view, size_t axis, size_t begin, size_t end) {
     if (view->shape.extent[axis] == 1) return;

@@ -377,8 +377,47 @@ START_TEST(WhatIsNotMaskedPropagates) {
 }
 END_TEST
 
+/* ---- long sums ---- */
+
+/* A bias that 2^20 rows of scores share: each adds a quarter of 0.4f to the gradient of one key and takes it from the
+ * other's. Summed one by one they would be off by some 0.16 n units of 2^-24. */
+START_TEST(TheGradientOfASharedBiasKeepsItsDigits) {
+    enum { B = 4, H = 4, T = 65536, N = B * H * T };
+    hl_runtime *runtime = kit_runtime(2);
+    for (int apart = 0; apart < 2; apart++) {
+        hl_graph *g = kit_graph();
+        hl_state *state = kit_state();
+        hl_tensor *q = hl_input(g, "q", HL_F32, HL_SHAPE(B, H, T, 1)),
+                  *k = hl_input(g, "k", HL_F32, HL_SHAPE(B, H, 2, 1));
+        hl_tensor *v = hl_input(g, "v", HL_F32, HL_SHAPE(B, H, 2, 1));
+        hl_tensor *bias = hl_input(g, "bias", HL_F32, HL_SHAPE(1, 1, 1, 2));
+        hl_tensor *p = hl_softmax(g, hl_score(g, q, k, &(hl_score_options){.bias = bias})), *y = hl_weight(g, p, v);
+        hl_tensor *loss = hl_scale(g, hl_sum(g, y, 0, false), 0.4f);
+        hl_tensor *outputs[] = {hl_gradient(g, loss, bias), hl_gradient(g, loss, p)};
+        hl_program *program = kit_program(runtime, g, state, outputs, apart ? 2 : 1);
+        float values[B * H][2], got[2];
+        for (size_t i = 0; i < B * H; i++) {
+            values[i][0] = 1;
+            values[i][1] = 0;
+        }
+        kit_write(program, v, values, sizeof values);
+        kit_run(program);
+        kit_read(program, outputs[0], got, sizeof got);
+        double want = (double)N * (double)0.4f / 4;
+        for (size_t j = 0; j < 2; j++)
+            ck_assert_msg(fabs((double)got[j] - (j ? -want : want)) <= 1e-6 * log2(N) * want,
+                          "%s: %zu is %.9g, not %.9g", apart ? "apart" : "fused", j, (double)got[j], j ? -want : want);
+        hl_program_destroy(program);
+        hl_graph_destroy(g);
+        hl_state_destroy(state);
+    }
+    hl_runtime_destroy(runtime);
+}
+END_TEST
+
 int main(void) {
     return run_tests("graph/program_masked", TESTS(WhatIsMaskedReachesNothing, WhatIsMaskedReachesNothingUnderDropout,
                                                    ACommonBiasChangesNothing, EqualScoresOfAnySizeAreLikeZeros,
-                                                   ARowOfEqualScoresHasEqualWeights, WhatIsNotMaskedPropagates));
+                                                   ARowOfEqualScoresHasEqualWeights, WhatIsNotMaskedPropagates,
+                                                   TheGradientOfASharedBiasKeepsItsDigits));
 }

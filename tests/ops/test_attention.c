@@ -291,13 +291,15 @@ END_TEST
 /* The chains of a group are no longer than they must be: a tile declares blocks of dk and dv where it computes, or
  * where it is the first to touch them, and nothing else. The first two blocks of queries stand before all keys. */
 START_TEST(TilesThatNeitherWorkNorOpenTouchNothing) {
-    enum { SDK = 10, SDV = 11, N = 13, H = 6, Tk = 500, Tq = Tk + 256, BLOCKS_K = 4, BLOCKS_Q = 6 };
+    enum { SDK = 10, SDV = 11, N = 14, H = 6, Tk = 500, Tq = Tk + 256, BLOCKS_K = 4, BLOCKS_Q = 6 };
     hl_attention_config config = {.score = {.mask = HL_MASK_CAUSAL}};
     hl_view q = {.dtype = HL_F32, .shape = HL_SHAPE(1, H, Tq, 8), .stride = {H * Tq * 8, Tq * 8, 8, 1}};
     hl_view k = {.dtype = HL_F32, .shape = HL_SHAPE(1, 2, Tk, 8), .stride = {2 * Tk * 8, Tk * 8, 8, 1}};
-    hl_view lse = {.dtype = HL_F32, .shape = HL_SHAPE(1, H, Tq), .stride = {H * Tq, Tq, 1}};
-    hl_view operand[N] = {q, k, k, {0}, {0}, {0}, lse, q, lse, q, k, k};
-    hl_call call = {.operand = operand, .n_reads = 9, .n_writes = 4, .options = &config};
+    hl_view d = {.dtype = HL_F32, .shape = HL_SHAPE(1, H, Tq), .stride = {H * Tq, Tq, 1}};
+    hl_view rows = {.dtype = HL_F32, .shape = HL_SHAPE(1, H, 2, Tq), .stride = {H * 2 * Tq, 2 * Tq, Tq, 1}};
+    hl_view rest = {.dtype = HL_F32, .shape = HL_SHAPE(1), .stride = {1}};
+    hl_view operand[N] = {q, k, k, {0}, {0}, {0}, rows, q, d, q, k, k, {0}, rest};
+    hl_call call = {.operand = operand, .n_reads = 9, .n_writes = 5, .options = &config};
     const hl_pass *pass = hl__operator(HL__OP_attention)->backward[1].pass;
     hl_grid grid = {{1, 1, 1, 1}};
     size_t n_works = 0, n_opens = 0;
