@@ -162,20 +162,23 @@ static void load_bias(const square_work *w, size_t nq, size_t nk) {
 }
 
 /* st_j becomes the dropped weights, dpt_j (where not NULL) becomes by * dSt_j. bias_j and words may be NULL; the upper
- * halves of the words decide, or the lower ones. */
+ * halves of the words decide, or the lower ones. A pair whose bias is -infinity does not exist. */
 static void weigh_row(const square_work *w, size_t n, float *st_j, float *dpt_j, const float *bias_j,
                       const uint32_t *words, bool upper, float by) {
     hl__floats bys = hl__splat(by);
     for (size_t i = 0; i < n; i += HL__LANES) {
-        hl__floats s = hl__load(st_j + i);
-        if (bias_j) s += (hl__load(bias_j + i) - hl__load(w->base + i)) * HL__LOG2_E;
+        hl__floats s = hl__load(st_j + i), bias = bias_j ? hl__load(bias_j + i) : hl__splat(0);
+        hl__ints hidden = bias == -INFINITY;
+        if (bias_j) s += (bias - hl__load(w->base + i)) * HL__LOG2_E;
         hl__floats p = hl__exp2_half(s - hl__load(w->m + i)) * hl__load(w->inverse + i);
         hl__floats factors = words ? hl__dropout_factors(&w->dropout, words + i, upper) : hl__splat(1);
-        hl__store(st_j + i, words ? p * factors : p);
+        hl__floats dropped = words ? p * factors : p;
+        hl__store(st_j + i, bias_j ? hl__select(hidden, hl__splat(0), dropped) : dropped);
         if (!dpt_j) continue;
         hl__floats dp = hl__load(dpt_j + i);
         if (words) dp *= factors;
-        hl__store(dpt_j + i, p * (dp - hl__load(w->d + i)) * bys);
+        hl__floats ds = p * (dp - hl__load(w->d + i)) * bys;
+        hl__store(dpt_j + i, bias_j ? hl__select(hidden, hl__splat(0), ds) : ds);
     }
 }
 
@@ -285,14 +288,6 @@ static square_rows finite_rows(const square_work *w, const square_rows *x, size_
     return clean;
 }
 
-/* dS of pairs that do not exist by their bias is 0, whatever was computed for them. */
-static void clear_hidden_by_bias(const square_work *w, size_t nq, size_t nk) {
-    size_t S = w->plan->g.side;
-    for (size_t j = 0; j < nk; j++)
-        for (size_t i = 0; i < nq; i++)
-            if (w->biast[j * S + i] == -INFINITY) w->st[j * S + i] = w->dpt[j * S + i] = 0;
-}
-
 static bool all_finite(const squares *g, const square_rows *x, size_t nq, size_t nk) {
     return hl__all_finite(x->q, nq * g->D) && hl__all_finite(x->k, nk * g->D) && hl__all_finite(x->v, nk * g->Dv) &&
            hl__all_finite(x->d_o, nq * g->Dv);
@@ -343,7 +338,6 @@ static void square_head(const square_work *w) {
     load_rows(w, nq, nk);
     score_square(w, &rows, last, nq, size, needs_ds);
     weigh_rows(w, nq, nk, sees_all, needs_ds, needs_dbias ? 1 : scale);
-    if (strange && biased) clear_hidden_by_bias(w, nq, nk);
     square_rows used = strange ? finite_rows(w, &rows, nq, nk) : rows;
     if (rows.dv) hl__gemm_run(&plan->dv[last][size], w->st, used.d_o, rows.dv);
     if (needs_dbias) add_bias_gradient(w, nq, nk, scale);

@@ -25,6 +25,15 @@ static double bias_at(const hl_shape *shape, const double *bias, size_t b, size_
     return bias[offset];
 }
 
+bool oracle_exists(const op_case *c, const hl_score_config *config, size_t bias, size_t lengths,
+                   const double *const in[], size_t plane, size_t i, size_t j) {
+    const size_t *q = c->inputs[0].shape.extent, *k = c->inputs[1].shape.extent;
+    size_t b = plane / q[1], h = plane % q[1];
+    double length = lengths && in[lengths] ? in[lengths][b] : (double)k[2];
+    if (!sees(config, q[2], k[2], length, i, j)) return false;
+    return !bias || !in[bias] || bias_at(&c->inputs[bias].shape, in[bias], b, h, i, j) != -INFINITY;
+}
+
 size_t oracle_shared_plane(size_t plane, size_t heads, size_t shared) {
     return plane / heads * shared + plane % heads * shared / heads;
 }
@@ -39,12 +48,12 @@ void oracle_scores(const op_case *c, const hl_score_config *config, size_t bias,
             for (size_t i = 0; i < Tq; i++)
                 for (size_t j = 0; j < Tk; j++, s++) {
                     size_t plane = b * H + h, shared = oracle_shared_plane(plane, H, k[1]);
-                    double dot = 0, length = lengths && in[lengths] ? in[lengths][b] : (double)Tk;
+                    double dot = 0;
                     for (size_t d = 0; d < D; d++)
                         dot += in[0][(plane * Tq + i) * D + d] * in[1][(shared * Tk + j) * D + d];
                     *s = scale * dot;
                     if (bias && in[bias]) *s += bias_at(&c->inputs[bias].shape, in[bias], b, h, i, j);
-                    if (!sees(config, Tq, Tk, length, i, j)) *s = -INFINITY;
+                    if (!oracle_exists(c, config, bias, lengths, in, plane, i, j)) *s = -INFINITY;
                 }
 }
 

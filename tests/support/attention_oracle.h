@@ -12,6 +12,10 @@
  * for 4 and 2. */
 size_t oracle_shared_plane(size_t plane, size_t heads, size_t shared);
 
+/* False where a mask, a length or a bias of -infinity hides key j from query i of a plane (b H + h). */
+bool oracle_exists(const op_case *c, const hl_score_config *config, size_t bias, size_t lengths,
+                   const double *const in[], size_t plane, size_t i, size_t j);
+
 /* Scores [B, H, Tq, Tk] of a case whose inputs are q, k, and at the given places (or 0 for none) bias and lengths. */
 void oracle_scores(const op_case *c, const hl_score_config *config, size_t bias, size_t lengths,
                    const double *const in[], double *s);
