@@ -60,7 +60,7 @@ static bool add(gemm_bench *bench, size_t kernel, const char *name) {
 }
 
 static bool measure(gemm_bench *bench) {
-    if (hl__gemm_prepare(&bench->shape, &bench->product[SEAM]) != HL_OK) {
+    if (hl__gemm_prepare(&bench->machine.code, &bench->shape, &bench->product[SEAM]) != HL_OK) {
         fprintf(stderr, "hl-bench: no product of this shape can be made\n");
         return false;
     }
@@ -70,7 +70,7 @@ static bool measure(gemm_bench *bench) {
     if (!bench_peak_prepare(&bench->machine, bench->line->common->threads, &bench->peak, bench->measurements))
         return false;
     bench->n = BENCH_N_PEAKS;
-    if (generated && !add(bench, SEAM, hl__gemm_kind())) return false;
+    if (generated && !add(bench, SEAM, hl__gemm_name())) return false;
     return add(bench, PORTABLE, "portable") &&
            bench_measure(bench->measurements, bench->n, bench->line->common->repetitions);
 }

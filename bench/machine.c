@@ -56,7 +56,7 @@ static bool load_topology(hwloc_topology_t *topology) {
 
 bool bench_machine_create(bench_machine *machine) {
     *machine = (bench_machine){.isa = hl__isa_name(hl__isa_chosen()),
-                               .gemm = hl__gemm_kind(),
+                               .gemm = hl__gemm_name(),
                                .commit = BENCH_COMMIT,
                                .version = hl_version_string(),
                                .compiler = BENCH_COMPILER,
@@ -68,6 +68,13 @@ bool bench_machine_create(bench_machine *machine) {
     if (!load_topology(&machine->topology)) {
         machine->topology = NULL;
         fprintf(stderr, "hl-bench: the machine's topology cannot be read\n");
+        return false;
+    }
+    machine->lease.code = hl__code_create(HL__CODE_BYTES);
+    machine->code = (struct hl_code){.place = hl__code_place, .room = &machine->lease};
+    if (!machine->lease.code) {
+        fprintf(stderr, "hl-bench: no memory for kernels\n");
+        bench_machine_destroy(machine);
         return false;
     }
     /* hwloc shows what the cpuset allows; an affinity mask (taskset) narrows it further. */
@@ -85,6 +92,9 @@ bool bench_machine_create(bench_machine *machine) {
 void bench_machine_destroy(bench_machine *machine) {
     if (machine->topology) hwloc_topology_destroy(machine->topology);
     machine->topology = NULL;
+    hl__code_end(&machine->lease);
+    hl__code_destroy(machine->lease.code);
+    machine->lease.code = NULL;
 }
 
 size_t bench_machine_threads(const bench_machine *machine, size_t asked) {

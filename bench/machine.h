@@ -8,6 +8,9 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "ops/gemm.h"
+#include "runtime/code.h"
+
 typedef struct bench_machine {
     char date[32]; /* of bench_machine_create: ISO 8601, in UTC */
     char host[256];
@@ -23,9 +26,12 @@ typedef struct bench_machine {
     const char *flags;    /* of all files, without those of an instruction set */
     const char *build;    /* CMake's kind of build */
     hwloc_topology_t topology;
+    hl__code_lease lease; /* kernels of the products that are measured by themselves, */
+    struct hl_code code;  /* and room for them */
 } bench_machine;
 
-/* False, with words on stderr, where the topology cannot be read. */
+/* False, with words on stderr, where the topology cannot be read, or there is no memory. machine stays where
+ * it is. */
 bool bench_machine_create(bench_machine *machine);
 void bench_machine_destroy(bench_machine *machine);
 

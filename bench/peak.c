@@ -34,7 +34,7 @@ bool bench_peak_prepare(const bench_machine *machine, size_t threads, bench_peak
                         bench_measurement measurements[BENCH_N_PEAKS]) {
     static const char *const names[BENCH_N_PEAKS] = {"fma_one_core", "product_one_core", "fma_all_cores",
                                                      "product_all_cores"};
-    if (hl__gemm_prepare(&tile, &peak->product) != HL_OK) {
+    if (hl__gemm_prepare(&machine->code, &tile, &peak->product) != HL_OK) {
         fprintf(stderr, "hl-bench: the block product of the peak cannot be made\n");
         return false;
     }

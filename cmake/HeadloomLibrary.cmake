@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: BSD-3-Clause
 # The library itself, from the folders' objects: headloom::headloom (shared) and headloom::static. Nothing but hl_ names
-# is visible in either: what libxsmm brings must not stand in for a program's own BLAS.
+# is visible in either: what libxsmm's generator brings must not stand in for a program's own libxsmm.
 set(parts headloom_nn headloom_graph headloom_ops headloom_runtime)
 
 # What the static library leaves to its user to link.
@@ -31,13 +31,13 @@ set_target_properties(headloom PROPERTIES VERSION ${PROJECT_VERSION}
                                           SOVERSION ${PROJECT_VERSION_MAJOR}.${PROJECT_VERSION_MINOR})
 
 # The static library is one object, linked from ours and from what they need of libxsmm, in which all other names are
-# made local. A plain archive would show hl__ names and libxsmm's sgemm_.
+# made local. A plain archive would show hl__ names and libxsmm's.
 set(objects $<TARGET_OBJECTS:headloom_nn> $<TARGET_OBJECTS:headloom_graph> $<TARGET_OBJECTS:headloom_runtime>
             ${headloom_ops_objects})
 set(object ${PROJECT_BINARY_DIR}/headloom.o)
 add_custom_command(
   OUTPUT ${object}
-  COMMAND ${CMAKE_LINKER} -r -o ${object} ${objects} ${XSMM_LIBRARY} ${XSMM_NOBLAS_LIBRARY}
+  COMMAND ${CMAKE_LINKER} -r -o ${object} ${objects} ${XSMM_GENERATOR_LIBRARY}
   COMMAND ${CMAKE_OBJCOPY} --localize-hidden --wildcard --keep-global-symbol=hl_* ${object}
   DEPENDS ${objects}
   COMMENT "Linking headloom.o, with hl_ names alone"

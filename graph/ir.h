@@ -104,6 +104,7 @@ typedef struct hl__ir {
     size_t n_calls, room_calls;
     size_t n_forward; /* calls before the first gradient */
     size_t scratch_bytes;
+    const struct hl_code *code; /* room for generated kernels, or NULL */
     size_t n_homes;
     uint32_t ones; /* the constant 1 (scalar), or HL__NONE */
     hl_status status;

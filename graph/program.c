@@ -120,6 +120,8 @@ static hl_status check_create(hl_runtime *runtime, hl_graph *graph, hl_state *st
 static void release(hl_program *program) {
     for (size_t a = 0; program->arenas && a < program->plan.n_arenas; a++)
         if (program->arenas[a]) hl__arena_destroy(program->runtime, program->arenas[a], program->plan.arena_bytes[a]);
+    /* In a forked child the mutex of the code may be held for ever. */
+    if (hl__runtime_check(program->runtime) == HL_OK) hl__code_end(&program->lease);
     hl__task_graph_clear(&program->tasks);
     hl__ir_clear(&program->ir);
     hl__release(program);
@@ -142,6 +144,9 @@ hl_status hl_program_create(hl_runtime *runtime, hl_graph *graph, hl_state *stat
     made->n_outputs = n_outputs;
     made->outputs_status = HL_NO_VALUE;
     atomic_flag_clear(&made->busy);
+    made->lease.code = hl__runtime_code(runtime);
+    made->code = (struct hl_code){.place = hl__code_place, .room = &made->lease};
+    made->ir.code = &made->code;
     made->outputs = hl__store_copy(&made->ir.store, outputs, n_outputs * sizeof *outputs);
     status = made->outputs ? compile(made) : hl__ir_no_memory(&made->ir);
     if (status == HL_OK) status = take_arenas(made);

@@ -10,6 +10,8 @@
 #include "graph/link.h"
 #include "graph/plan.h"
 #include "headloom/program.h"
+#include "ops/gemm.h"
+#include "runtime/code.h"
 
 /* A tensor of the state that the program uses. */
 typedef struct hl__binding {
@@ -25,7 +27,9 @@ struct hl_program {
     hl__plan plan;
     hl__task_graph tasks;
     hl__link_counts counts;
-    void **arenas; /* plan.n_arenas */
+    struct hl_code code;  /* where its passes find room for kernels, */
+    hl__code_lease lease; /* and what it holds there */
+    void **arenas;        /* plan.n_arenas */
     hl_tensor **outputs;
     size_t n_outputs;
     hl__binding *bindings; /* one a state tensor */

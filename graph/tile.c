@@ -62,6 +62,7 @@ static hl_status tile_call(hl__ir *ir, hl__call *call) {
     const hl_pass *pass = call->pass;
     for (size_t i = 0; i < call->call.n_reads + call->call.n_writes; i++)
         call->view[i] = hl__ir_view(ir, call->operand[i]);
+    call->call.code = ir->code;
     if (pass->plan_bytes) {
         call->call.plan = hl__store_take(&ir->store, 1, pass->plan_bytes);
         if (!call->call.plan) return hl__ir_no_memory(ir);

@@ -158,13 +158,25 @@ static hl_status forward_prepare(const hl_call *call, void *data) {
         for (size_t which = 0; which < 3 && wanted[size]; which++) {
             size_t rows = stripe_rows(g, which), n = hl__keys_of_size(size, g->Tk);
             if (rows == 0) continue;
-            hl__gemm_shape score = {.m = rows, .n = n, .k = g->D, .lda = g->D, .ldb = g->block_k, .ldc = g->block_k};
-            hl__gemm_shape first = {.m = rows, .n = g->Dv, .k = n, .lda = g->block_k, .ldb = g->Dv, .ldc = g->Dv};
+            hl__gemm_shape score = {.m = rows,
+                                    .n = n,
+                                    .k = g->D,
+                                    .lda = g->D,
+                                    .ldb = g->block_k,
+                                    .ldc = g->block_k,
+                                    .kind = HL__GEMM_ATTENTION};
+            hl__gemm_shape first = {.m = rows,
+                                    .n = g->Dv,
+                                    .k = n,
+                                    .lda = g->block_k,
+                                    .ldb = g->Dv,
+                                    .ldc = g->Dv,
+                                    .kind = HL__GEMM_ATTENTION};
             hl__gemm_shape next = first;
             next.accumulate = true;
-            hl_status status = hl__gemm_prepare(&score, &plan->score[which][size]);
-            if (status == HL_OK) status = hl__gemm_prepare(&first, &plan->first[which][size]);
-            if (status == HL_OK) status = hl__gemm_prepare(&next, &plan->next[which][size]);
+            hl_status status = hl__gemm_prepare(call->code, &score, &plan->score[which][size]);
+            if (status == HL_OK) status = hl__gemm_prepare(call->code, &first, &plan->first[which][size]);
+            if (status == HL_OK) status = hl__gemm_prepare(call->code, &next, &plan->next[which][size]);
             if (status != HL_OK) return status;
         }
     return HL_OK;

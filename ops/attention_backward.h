@@ -65,19 +65,35 @@ static hl_status square_prepare(const hl_call *call, void *data) {
         for (size_t last = 0; last < 2 && wanted[size]; last++) {
             size_t nq = hl__block_rows(g->Tq, g->side, last), S = g->side;
             size_t nk = hl__keys_of_size(size, g->Tk), D = g->D, Dv = g->Dv;
-            hl__gemm_shape st = {.m = nk, .n = nq, .k = D, .lda = D, .ldb = S, .ldc = S};
-            hl__gemm_shape dpt = {.m = nk, .n = nq, .k = Dv, .lda = Dv, .ldb = S, .ldc = S};
-            hl__gemm_shape dv = {.m = nk, .n = Dv, .k = nq, .lda = S, .ldb = Dv, .ldc = Dv, .accumulate = true};
-            hl__gemm_shape dk = {.m = nk, .n = D, .k = nq, .lda = S, .ldb = D, .ldc = D, .accumulate = true};
+            hl__gemm_shape st = {
+                .m = nk, .n = nq, .k = D, .lda = D, .ldb = S, .ldc = S, .kind = HL__GEMM_ATTENTION_BACKWARD};
+            hl__gemm_shape dpt = {
+                .m = nk, .n = nq, .k = Dv, .lda = Dv, .ldb = S, .ldc = S, .kind = HL__GEMM_ATTENTION_BACKWARD};
+            hl__gemm_shape dv = {.m = nk,
+                                 .n = Dv,
+                                 .k = nq,
+                                 .lda = S,
+                                 .ldb = Dv,
+                                 .ldc = Dv,
+                                 .kind = HL__GEMM_ATTENTION_BACKWARD,
+                                 .accumulate = true};
+            hl__gemm_shape dk = {.m = nk,
+                                 .n = D,
+                                 .k = nq,
+                                 .lda = S,
+                                 .ldb = D,
+                                 .ldc = D,
+                                 .kind = HL__GEMM_ATTENTION_BACKWARD,
+                                 .accumulate = true};
             hl__gemm_shape dq = dk;
             dq.m = nq;
             dq.k = nk;
             dq.transpose_a = true;
-            hl_status status = hl__gemm_prepare(&st, &plan->st[last][size]);
-            if (status == HL_OK) status = hl__gemm_prepare(&dpt, &plan->dpt[last][size]);
-            if (status == HL_OK) status = hl__gemm_prepare(&dv, &plan->dv[last][size]);
-            if (status == HL_OK) status = hl__gemm_prepare(&dk, &plan->dk[last][size]);
-            if (status == HL_OK) status = hl__gemm_prepare(&dq, &plan->dq[last][size]);
+            hl_status status = hl__gemm_prepare(call->code, &st, &plan->st[last][size]);
+            if (status == HL_OK) status = hl__gemm_prepare(call->code, &dpt, &plan->dpt[last][size]);
+            if (status == HL_OK) status = hl__gemm_prepare(call->code, &dv, &plan->dv[last][size]);
+            if (status == HL_OK) status = hl__gemm_prepare(call->code, &dk, &plan->dk[last][size]);
+            if (status == HL_OK) status = hl__gemm_prepare(call->code, &dq, &plan->dq[last][size]);
             if (status != HL_OK) return status;
         }
     return HL_OK;

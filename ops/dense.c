@@ -72,7 +72,7 @@ static hl__tokens tokens_of(const hl_call *call, size_t operand, bool is_x) {
 
 static hl_status forward_prepare(const hl_call *call, void *plan) {
     hl__tokens x = tokens_of(call, FX, true), y = tokens_of(call, FY, false);
-    return hl__product_prepare(&x, &y, config_of(call)->transposed, &call->operand[FRESIDUAL], plan);
+    return hl__product_prepare(call->code, &x, &y, config_of(call)->transposed, &call->operand[FRESIDUAL], plan);
 }
 
 /* Bias, scale, activation and residual of a tile whose product has been made. */
@@ -137,7 +137,7 @@ enum { XDZ, XW, XSHARE, XDX };
 
 static hl_status dx_prepare(const hl_call *call, void *plan) {
     hl__tokens dz = tokens_of(call, XDZ, false), dx = tokens_of(call, XDX, true);
-    return hl__product_prepare(&dz, &dx, !config_of(call)->transposed, &call->operand[XSHARE], plan);
+    return hl__product_prepare(call->code, &dz, &dx, !config_of(call)->transposed, &call->operand[XSHARE], plan);
 }
 
 static void dx_kernel(const hl_call *call, const hl_tile *tile) {
@@ -152,8 +152,8 @@ enum { WX, WDZ, WDW, WDBIAS };
 
 static hl_status dw_prepare(const hl_call *call, void *plan) {
     hl__tokens x = tokens_of(call, WX, true), dz = tokens_of(call, WDZ, false);
-    if (config_of(call)->transposed) return hl__gradient_prepare(&dz, &x, true, plan);
-    return hl__gradient_prepare(&x, &dz, false, plan);
+    if (config_of(call)->transposed) return hl__gradient_prepare(call->code, &dz, &x, true, plan);
+    return hl__gradient_prepare(call->code, &x, &dz, false, plan);
 }
 
 static void dw_kernel(const hl_call *call, const hl_tile *tile) {

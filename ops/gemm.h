@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
  * The one seam through which all block products go: C = A B or C += A B on one tile, row-major, single precision.
- * Behind it stand libxsmm's generated kernels and a portable kernel in C. */
+ * Behind it stand libxsmm's generated kernels and a portable kernel in C. Which of them runs never shows in the result:
+ * both add up each element in the order of k, by the same instructions, so that code may be missing for any reason (no
+ * executable memory, no room left, another kernel that is faster here) and the bits are the same. */
 #ifndef HL_OPS_GEMM_H
 #define HL_OPS_GEMM_H
 
@@ -10,12 +12,24 @@
 
 #include "headloom/status.h"
 
+/* What a product is for, by which the kernel is chosen. */
+typedef enum hl__gemm_kind {
+    HL__GEMM_OTHER,              /* none of these: generated where it can be */
+    HL__GEMM_TOKENS,             /* tokens by a weight matrix as it lies */
+    HL__GEMM_TOKENS_TRANSPOSED,  /* the same by its transpose, turned round: matrix by tokens^T */
+    HL__GEMM_WEIGHT_GRADIENT,    /* tokens^T by tokens */
+    HL__GEMM_ATTENTION,          /* scores, and values weighed by them */
+    HL__GEMM_ATTENTION_BACKWARD, /* their gradients */
+    HL__N_GEMM_KINDS
+} hl__gemm_kind;
+
 /* m x n result, inner extent k. Leading dimensions are the distances in elements between consecutive rows as stored.
  * A is [m][k], or [k][m] where transpose_a. B is [k][n] (a transposed B does not exist here: no kernel generator makes
  * one; transpose the block first). */
 typedef struct hl__gemm_shape {
     size_t m, n, k;
     size_t lda, ldb, ldc;
+    hl__gemm_kind kind;
     bool transpose_a;
     bool accumulate; /* C += A B */
     bool fetch;      /* another B, as large, is to be brought into the second-level cache meanwhile */
@@ -26,18 +40,28 @@ typedef struct hl__gemm_shape {
  * (Zen 5), with a copy at 237. */
 static inline bool hl__gemm_rows_meet(size_t ld) { return ld * sizeof(float) % 4096 == 0; }
 
+/* Room for generated code, which whoever makes a program gives to what it prepares. place: the entry of the code for a
+ * key, which generate writes to a buffer where it is not there yet (how many bytes; 0: it cannot); NULL where there is
+ * none to be had. */
+struct hl_code {
+    const void *(*place)(void *room, const void *key, size_t key_bytes,
+                         size_t (*generate)(const void *key, void *buffer, size_t bytes));
+    void *room;
+};
+
 /* A prepared product: plain data, kept in a pass's plan. */
 typedef struct hl__gemm {
     void (*portable)(const hl__gemm_shape *shape, const float *a, const float *b, float *c);
-    void *generated; /* libxsmm's kernels for this shape, or NULL: use portable */
-    void *fetching;  /* for the first rows of a shape that fetches, or NULL; the other is for the rest then */
+    const void *generated; /* for the first columns of this shape, or NULL: use portable */
+    const void *fetching;  /* for the first rows of a shape that fetches, or NULL; the other is for the rest then */
+    size_t columns;        /* that generated code makes; the portable kernel makes those behind them */
     hl__gemm_shape shape;
 } hl__gemm;
 
-/* Looks the kernel up, or generates it. An extent of 0 is allowed: the product then is a no-op (or zeroes C where k is
- * 0 and it does not accumulate). HL_UNSUPPORTED where extents exceed the generator's 32-bit limits or no kernel can be
- * made. Call when a program is made, never in a kernel: the generator allocates. Thread-safe. */
-hl_status hl__gemm_prepare(const hl__gemm_shape *shape, hl__gemm *gemm);
+/* Chooses the kernel, and generates it in `code` where it is not there yet (NULL: the portable one serves). An extent
+ * of 0 is allowed: the product then is a no-op (or zeroes C where k is 0 and it does not accumulate). HL_UNSUPPORTED
+ * where rows overlap. Call when a program is made, never in a kernel. Thread-safe, as far as `code` is. */
+hl_status hl__gemm_prepare(const struct hl_code *code, const hl__gemm_shape *shape, hl__gemm *gemm);
 
 /* Runs it. c must not overlap a or b. Thread-safe. */
 void hl__gemm_run(const hl__gemm *gemm, const float *a, const float *b, float *c);
@@ -49,7 +73,7 @@ void hl__gemm_run_fetching(const hl__gemm *gemm, const float *a, const float *b,
                            float *scratch);
 
 /* The name of what stands behind the seam: "libxsmm" or "portable". */
-const char *hl__gemm_kind(void);
+const char *hl__gemm_name(void);
 
 /* out[j][i] = in[i][j] for i < rows, j < columns; in has ld_in, out has ld_out elements between rows. Vectorised. */
 void hl__transpose_block(const float *in, size_t ld_in, size_t rows, size_t columns, float *out, size_t ld_out);

@@ -38,8 +38,8 @@ typedef struct hl__gradient_plan {
     hl__gemm gemm[2][2][2][2]; /* rows full or last, columns full or last, tokens full or last, first or later batch */
 } hl__gradient_plan;
 
-static inline hl_status hl__gradient_prepare(const hl__tokens *x, const hl__tokens *y, bool turned,
-                                             hl__gradient_plan *plan) {
+static inline hl_status hl__gradient_prepare(const struct hl_code *code, const hl__tokens *x, const hl__tokens *y,
+                                             bool turned, hl__gradient_plan *plan) {
     *plan = (hl__gradient_plan){
         .x = *x, .y = *y, .turned = turned, .cut = hl__cut_tokens(x, HL__GRADIENT_TOKENS), .blocks = 1};
     while (plan->blocks * hl__max(plan->blocks, HL__GRADIENT_BLOCKS) < plan->cut.n) plan->blocks *= 2;
@@ -56,9 +56,10 @@ static inline hl_status hl__gradient_prepare(const hl__tokens *x, const hl__toke
                                 .lda = x->row_stride,
                                 .ldb = y->row_stride,
                                 .ldc = plan->apart ? columns->piece : hl__all_columns(y),
+                                .kind = HL__GEMM_WEIGHT_GRADIENT,
                                 .transpose_a = true,
                                 .accumulate = i & 1};
-        hl_status status = hl__gemm_prepare(&shape, &plan->gemm[i >> 3 & 1][i >> 2 & 1][i >> 1 & 1][i & 1]);
+        hl_status status = hl__gemm_prepare(code, &shape, &plan->gemm[i >> 3 & 1][i >> 2 & 1][i >> 1 & 1][i & 1]);
         if (status != HL_OK) return status;
     }
     return HL_OK;

@@ -51,7 +51,8 @@ typedef struct hl__linear_plan {
     hl__gemm gemm[2][2][2][2]; /* rows full or last, piece full or last, chunk full or last, first or later */
 } hl__linear_plan;
 
-static inline hl_status hl__linear_prepare(const hl__tokens *x, const hl__tokens *y, hl__linear_plan *plan) {
+static inline hl_status hl__linear_prepare(const struct hl_code *code, const hl__tokens *x, const hl__tokens *y,
+                                           hl__linear_plan *plan) {
     *plan = (hl__linear_plan){.x = *x, .y = *y, .cut = hl__cut_linear(y, hl__all_columns(x))};
     const hl__linear_cut *cut = &plan->cut;
     plan->chunk = hl__chunk_of_segments(x, HL__LINEAR_BLOCK / cut->columns.columns);
@@ -69,10 +70,11 @@ static inline hl_status hl__linear_prepare(const hl__tokens *x, const hl__tokens
                                 .lda = plan->gathers ? plan->chunk : x->row_stride,
                                 .ldb = hl__all_columns(y),
                                 .ldc = y->row_stride,
+                                .kind = HL__GEMM_TOKENS,
                                 .accumulate = i & 1,
                                 .fetch = true,
                                 .pack = plan->packs};
-        hl_status status = hl__gemm_prepare(&shape, &plan->gemm[i >> 3 & 1][i >> 2 & 1][i >> 1 & 1][i & 1]);
+        hl_status status = hl__gemm_prepare(code, &shape, &plan->gemm[i >> 3 & 1][i >> 2 & 1][i >> 1 & 1][i & 1]);
         if (status != HL_OK) return status;
     }
     return HL_OK;
@@ -141,7 +143,8 @@ static inline size_t hl__tile_columns(const hl__column_cut *cut, bool last) {
     return at.end - at.begin;
 }
 
-static inline hl_status hl__linear_t_prepare(const hl__tokens *x, const hl__tokens *y, hl__linear_t_plan *plan) {
+static inline hl_status hl__linear_t_prepare(const struct hl_code *code, const hl__tokens *x, const hl__tokens *y,
+                                             hl__linear_t_plan *plan) {
     *plan = (hl__linear_t_plan){.x = *x,
                                 .y = *y,
                                 .cut = hl__cut_linear(y, hl__all_columns(x)),
@@ -157,8 +160,9 @@ static inline hl_status hl__linear_t_prepare(const hl__tokens *x, const hl__toke
                                 .lda = hl__all_columns(x),
                                 .ldb = plan->rows,
                                 .ldc = plan->rows,
+                                .kind = HL__GEMM_TOKENS_TRANSPOSED,
                                 .accumulate = i & 1};
-        hl_status status = hl__gemm_prepare(&shape, &plan->gemm[i >> 3 & 1][i >> 2 & 1][i >> 1 & 1][i & 1]);
+        hl_status status = hl__gemm_prepare(code, &shape, &plan->gemm[i >> 3 & 1][i >> 2 & 1][i >> 1 & 1][i & 1]);
         if (status != HL_OK) return status;
     }
     return HL_OK;
@@ -211,11 +215,12 @@ typedef struct hl__product_plan {
 } hl__product_plan;
 
 /* added: may be absent, or NULL. */
-static inline hl_status hl__product_prepare(const hl__tokens *x, const hl__tokens *y, bool transposed,
-                                            const hl_view *added, hl__product_plan *plan) {
+static inline hl_status hl__product_prepare(const struct hl_code *code, const hl__tokens *x, const hl__tokens *y,
+                                            bool transposed, const hl_view *added, hl__product_plan *plan) {
     plan->transposed = transposed;
     plan->adds = added && hl_view_present(added);
-    return transposed ? hl__linear_t_prepare(x, y, &plan->turned) : hl__linear_prepare(x, y, &plan->straight);
+    return transposed ? hl__linear_t_prepare(code, x, y, &plan->turned)
+                      : hl__linear_prepare(code, x, y, &plan->straight);
 }
 
 static inline const hl__linear_cut *hl__product_cut(const hl__product_plan *plan) {

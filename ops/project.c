@@ -61,7 +61,7 @@ static size_t n_sets(const hl_call *call) {
 
 static hl_status forward_prepare(const hl_call *call, void *plan) {
     hl__tokens x = hl__tokens_of(&call->operand[FX], false), y = hl__tokens_of(&call->operand[FY], true);
-    return hl__product_prepare(&x, &y, false, NULL, plan);
+    return hl__product_prepare(call->code, &x, &y, false, NULL, plan);
 }
 
 /* Columns begin .. end - 1 lie in one head. */
@@ -98,7 +98,7 @@ static const hl_view *first_present(const hl_view *views) {
 static hl_status dx_prepare(const hl_call *call, void *plan) {
     hl__tokens dy = hl__tokens_of(first_present(&call->operand[XDY]), true);
     hl__tokens dx = hl__tokens_of(&call->operand[XDX], false);
-    return hl__product_prepare(&dy, &dx, true, &call->operand[XSHARE], plan);
+    return hl__product_prepare(call->code, &dy, &dx, true, &call->operand[XSHARE], plan);
 }
 
 static void dx_kernel(const hl_call *call, const hl_tile *tile) {
@@ -125,7 +125,7 @@ static hl_status dw_prepare(const hl_call *call, void *plan) {
     const size_t *of_x = call->operand[WX].shape.extent;
     hl_view headed = {.shape = HL_SHAPE(of_x[0], matrix[0], of_x[1], matrix[1])}; /* dy, which may be absent */
     hl__tokens x = hl__tokens_of(&call->operand[WX], false), dy = hl__tokens_of(&headed, true);
-    return hl__gradient_prepare(&x, &dy, false, plan);
+    return hl__gradient_prepare(call->code, &x, &dy, false, plan);
 }
 
 static void dw_kernel(const hl_call *call, const hl_tile *tile) {

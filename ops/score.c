@@ -105,8 +105,9 @@ static hl_status prepare_product(const hl_call *call, void *data, bool of_keys) 
                                 .lda = INNER,
                                 .ldb = x.D,
                                 .ldc = x.D,
+                                .kind = HL__GEMM_ATTENTION_BACKWARD,
                                 .accumulate = true};
-        hl_status status = hl__gemm_prepare(&shape, &plan->gemm[i / 2][i % 2]);
+        hl_status status = hl__gemm_prepare(call->code, &shape, &plan->gemm[i / 2][i % 2]);
         if (status != HL_OK) return status;
     }
     return HL_OK;

@@ -49,8 +49,9 @@ static inline hl_status hl__score_prepare(const hl_call *call, void *data) {
                                 .k = x.D,
                                 .lda = x.D,
                                 .ldb = x.block_k,
-                                .ldc = x.Tk};
-        hl_status status = hl__gemm_prepare(&shape, &plan->product[i / 2][i % 2]);
+                                .ldc = x.Tk,
+                                .kind = HL__GEMM_ATTENTION};
+        hl_status status = hl__gemm_prepare(call->code, &shape, &plan->product[i / 2][i % 2]);
         if (status != HL_OK) return status;
     }
     return HL_OK;

@@ -79,8 +79,9 @@ static hl_status forward_prepare(const hl_call *call, void *data) {
                                 .k = x.Tk,
                                 .lda = x.Tk,
                                 .ldb = x.Dv,
-                                .ldc = x.Dv};
-        status = hl__gemm_prepare(&shape, &made->gemm[last][0]);
+                                .ldc = x.Dv,
+                                .kind = HL__GEMM_ATTENTION};
+        status = hl__gemm_prepare(call->code, &shape, &made->gemm[last][0]);
     }
     return status;
 }
@@ -154,8 +155,9 @@ static hl_status dp_prepare(const hl_call *call, void *data) {
                                 .k = x.Dv,
                                 .lda = x.Dv,
                                 .ldb = PIECE,
-                                .ldc = x.Tk};
-        status = hl__gemm_prepare(&shape, &made->gemm[i / 2][i % 2]);
+                                .ldc = x.Tk,
+                                .kind = HL__GEMM_ATTENTION_BACKWARD};
+        status = hl__gemm_prepare(call->code, &shape, &made->gemm[i / 2][i % 2]);
     }
     return status;
 }
@@ -227,8 +229,9 @@ static hl_status dv_prepare(const hl_call *call, void *data) {
                                 .lda = PIECE,
                                 .ldb = x.Dv,
                                 .ldc = x.Dv,
+                                .kind = HL__GEMM_ATTENTION_BACKWARD,
                                 .accumulate = true};
-        status = hl__gemm_prepare(&shape, &made->gemm[i / 2][i % 2]);
+        status = hl__gemm_prepare(call->code, &shape, &made->gemm[i / 2][i % 2]);
     }
     return status;
 }

@@ -147,6 +147,7 @@ static void release(hl_runtime *runtime) {
     hl__release(runtime->policy_state);
     hl__trace_clear_graphs(&runtime->trace);
     hl__topology_destroy(runtime->topology);
+    hl__code_destroy(runtime->code);
     pthread_mutex_destroy(&runtime->run_mutex);
     pthread_mutex_destroy(&runtime->error.mutex);
     hl__release(runtime);
@@ -217,6 +218,7 @@ hl_status hl__runtime_create_on(const hl__system *system, const hl_runtime_optio
     hl__clock_start(&made->trace.clock, system);
     status = look_about(made, system, options->workers);
     if (status == HL_OK) status = make_workers(made);
+    if (status == HL_OK && !(made->code = hl__code_create(HL__CODE_BYTES))) status = HL_OUT_OF_MEMORY;
     if (status == HL_OK) status = make_state(made);
     if (status == HL_OK) status = start_team(made);
     if (status == HL_OK) {
@@ -243,3 +245,5 @@ void hl_runtime_destroy(hl_runtime *runtime) {
 size_t hl_runtime_workers(const hl_runtime *runtime) { return runtime ? runtime->n_workers : 0; }
 
 size_t hl_runtime_nodes(const hl_runtime *runtime) { return runtime ? runtime->n_pools : 0; }
+
+hl__code *hl__runtime_code(const hl_runtime *runtime) { return runtime->code; }

@@ -9,6 +9,7 @@
 #include <stdatomic.h>
 #include <sys/types.h>
 
+#include "runtime/code.h"
 #include "runtime/describe.h"
 #include "runtime/error.h"
 #include "runtime/policy.h"
@@ -40,6 +41,7 @@ struct hl_runtime {
     hl__trace trace;
     bool timed; /* the last run that was submitted: its workers' timing is on */
     hl__error error;
+    hl__code *code; /* generated for the programs of this runtime */
 
     alignas(64) _Atomic uint32_t done; /* futex: the run is over */
     alignas(

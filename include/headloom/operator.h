@@ -44,9 +44,10 @@ typedef struct hl_call {
     const hl_view *operand; /* what the step reads, then what it writes, in the step's order */
     size_t n_reads;
     size_t n_writes;
-    const void *options; /* the operator's options; NULL where it has none */
-    void *plan;          /* plan_bytes, filled by prepare; read only in kernels */
-    uint32_t node_id;    /* stable within the graph: the key of random numbers */
+    const void *options;        /* the operator's options; NULL where it has none */
+    void *plan;                 /* plan_bytes, filled by prepare; read only in kernels */
+    uint32_t node_id;           /* stable within the graph: the key of random numbers */
+    const struct hl_code *code; /* room for generated kernels; for the library's own operators, while they prepare */
 } hl_call;
 
 /* One tile of a call's grid. */

@@ -4,22 +4,23 @@
 #include "bench/product.h"
 
 #include "tests/bench/kit.h"
+#include "tests/support/code_room.h"
 
-static hl__gemm prepare(size_t m, size_t n, size_t k) {
+static hl__gemm prepare(const code_room *room, size_t m, size_t n, size_t k) {
     hl__gemm_shape shape = {.m = m, .n = n, .k = k, .lda = k, .ldb = n, .ldc = n};
     hl__gemm gemm;
-    ck_assert_int_eq(hl__gemm_prepare(&shape, &gemm), HL_OK);
+    ck_assert_int_eq(hl__gemm_prepare(room ? &room->code : NULL, &shape, &gemm), HL_OK);
     return gemm;
 }
 
 START_TEST(ItsOperationsAreCounted) {
-    hl__gemm gemm = prepare(3, 5, 7);
+    hl__gemm gemm = prepare(NULL, 3, 5, 7);
     ck_assert_double_eq(bench_product(&gemm).flops, 2 * 3 * 5 * 7);
 }
 END_TEST
 
 START_TEST(ItRunsOnOperandsOfItsOwn) {
-    hl__gemm gemm = prepare(17, 33, 9);
+    hl__gemm gemm = prepare(NULL, 17, 33, 9);
     bench_kernel kernel = bench_product(&gemm);
     void *own = kernel.open(kernel.context);
     ck_assert_ptr_nonnull(own);
@@ -32,14 +33,17 @@ END_TEST
 
 START_TEST(RightProductsStayWithinTheBound) {
     static const size_t shapes[][3] = {{1, 1, 1}, {64, 64, 256}, {7, 31, 65}, {1, 100, 1000}};
+    code_room room;
+    code_room_open(&room);
     for (size_t i = 0; i < 4; i++) {
-        hl__gemm gemm = prepare(shapes[i][0], shapes[i][1], shapes[i][2]);
+        hl__gemm gemm = prepare(&room, shapes[i][0], shapes[i][1], shapes[i][2]);
         for (int portable = 0; portable < 2; portable++) {
             if (portable) gemm.generated = NULL;
             double error = bench_product_error(&gemm);
             ck_assert_msg(error >= 0 && error <= 1, "shape %zu: %g", i, error);
         }
     }
+    code_room_close(&room);
 }
 END_TEST
 
@@ -64,8 +68,7 @@ static void nan_(const hl__gemm_shape *s, const float *a, const float *b, float 
 
 /* A bound of 18 u = 1.1e-6 of at most 17 * 3 in magnitude, 5.5e-5, is below the shift. */
 START_TEST(OneWrongElementIsFound) {
-    hl__gemm gemm = prepare(5, 6, 17);
-    gemm.generated = NULL;
+    hl__gemm gemm = prepare(NULL, 5, 6, 17);
     gemm.portable = right;
     ck_assert_double_le(bench_product_error(&gemm), 1);
     gemm.portable = wrong;

@@ -28,7 +28,7 @@ START_TEST(TheRuntimeAndItsKernelsAreDescribed) {
         kit_assert_says(text, i > 0 ? "events a worker\n" : "\ntrace: off\n");
         snprintf(line, sizeof line, "\nkernels: %s", hl__isa_name(hl__isa_chosen()));
         kit_assert_says(text, line);
-        snprintf(line, sizeof line, ", products by %s\n", hl__gemm_kind());
+        snprintf(line, sizeof line, ", products by %s\n", hl__gemm_name());
         kit_assert_says(text, line);
         hl_runtime_destroy(runtime);
     }

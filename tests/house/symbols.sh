@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-3-Clause
-# The shared and the static library show hl_ names and nothing else: no hl__ name, and nothing of libxsmm, whose sgemm_
-# would stand in for a program's own BLAS.
+# The shared and the static library show hl_ names and nothing else: no hl__ name, and nothing of libxsmm, which
+# would stand in for a program's own.
 #   symbols.sh NM SHARED_LIBRARY STATIC_LIBRARY
 set -euo pipefail
 nm=$1 shared=$2 static=$3

@@ -7,13 +7,17 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "tests/support/code_room.h"
 #include "tests/support/gemm_check.h"
 #include "tests/support/suite.h"
 
 static void prepare_and_run(const hl__gemm_shape *shape, const float *a, const float *b, float *c) {
     hl__gemm gemm;
-    ck_assert_int_eq(hl__gemm_prepare(shape, &gemm), HL_OK);
+    code_room room;
+    code_room_open(&room);
+    ck_assert_int_eq(hl__gemm_prepare(&room.code, shape, &gemm), HL_OK);
     hl__gemm_run(&gemm, a, b, c);
+    code_room_close(&room);
 }
 
 START_TEST(ProductsAreRightForAllKindsAndOddShapes) { gemm_check_all(prepare_and_run); }
@@ -23,8 +27,11 @@ static void fetch_and_run(const hl__gemm_shape *shape, const float *a, const flo
     hl__gemm gemm;
     hl__gemm_shape fetching = *shape;
     fetching.fetch = true;
-    ck_assert_int_eq(hl__gemm_prepare(&fetching, &gemm), HL_OK);
+    code_room room;
+    code_room_open(&room);
+    ck_assert_int_eq(hl__gemm_prepare(&room.code, &fetching, &gemm), HL_OK);
     hl__gemm_run_fetching(&gemm, a, b, c, NULL, NULL); /* what is to be fetched need not exist */
+    code_room_close(&room);
 }
 
 static void pack_and_run(const hl__gemm_shape *shape, const float *a, const float *b, float *c) {
@@ -32,8 +39,11 @@ static void pack_and_run(const hl__gemm_shape *shape, const float *a, const floa
     hl__gemm_shape packing = *shape;
     float *scratch = malloc(shape->k * shape->n * sizeof *scratch + 1);
     packing.fetch = packing.pack = true;
-    ck_assert_int_eq(hl__gemm_prepare(&packing, &gemm), HL_OK);
+    code_room room;
+    code_room_open(&room);
+    ck_assert_int_eq(hl__gemm_prepare(&room.code, &packing, &gemm), HL_OK);
     hl__gemm_run_fetching(&gemm, a, b, c, b, scratch);
+    code_room_close(&room);
     free(scratch);
 }
 
@@ -65,26 +75,119 @@ END_TEST
 START_TEST(RowsThatOverlapAreRefused) {
     hl__gemm gemm;
     hl__gemm_shape good = {.m = 4, .n = 5, .k = 6, .lda = 6, .ldb = 5, .ldc = 5}, bad = good;
-    ck_assert_int_eq(hl__gemm_prepare(&good, &gemm), HL_OK);
+    ck_assert_int_eq(hl__gemm_prepare(NULL, &good, &gemm), HL_OK);
     bad.lda = 5;
-    ck_assert_int_eq(hl__gemm_prepare(&bad, &gemm), HL_UNSUPPORTED);
+    ck_assert_int_eq(hl__gemm_prepare(NULL, &bad, &gemm), HL_UNSUPPORTED);
     bad.transpose_a = true;
-    ck_assert_int_eq(hl__gemm_prepare(&bad, &gemm), HL_OK);
+    ck_assert_int_eq(hl__gemm_prepare(NULL, &bad, &gemm), HL_OK);
     bad = good;
     bad.ldb = 4;
-    ck_assert_int_eq(hl__gemm_prepare(&bad, &gemm), HL_UNSUPPORTED);
+    ck_assert_int_eq(hl__gemm_prepare(NULL, &bad, &gemm), HL_UNSUPPORTED);
     bad = good;
     bad.ldc = 4;
-    ck_assert_int_eq(hl__gemm_prepare(&bad, &gemm), HL_UNSUPPORTED);
+    ck_assert_int_eq(hl__gemm_prepare(NULL, &bad, &gemm), HL_UNSUPPORTED);
 }
 END_TEST
 
-START_TEST(SpansBeyondTheGeneratorsReachAreRefusedOrPortable) {
+START_TEST(SpansBeyondTheGeneratorsReachArePortable) {
     hl__gemm gemm;
+    code_room room;
+    code_room_open(&room);
     hl__gemm_shape wide = {.m = 4, .n = 5, .k = (size_t)1 << 20, .lda = (size_t)1 << 20, .ldb = 1024, .ldc = 5};
-    bool generates = strcmp(hl__gemm_kind(), "portable") != 0;
-    ck_assert_int_eq(hl__gemm_prepare(&wide, &gemm), generates ? HL_UNSUPPORTED : HL_OK);
+    ck_assert_int_eq(hl__gemm_prepare(&room.code, &wide, &gemm), HL_OK);
     ck_assert_ptr_null(gemm.generated);
+    code_room_close(&room);
+}
+END_TEST
+
+/* ---- whichever kernel runs ---- */
+
+enum { MOST_M = 66, MOST_N = 140, MOST_K = 300, GAP = 3 };
+
+/* Numbers of very different sizes, so that another order of a sum shows; zeros, among which signs would. */
+static float uneven(uint32_t *state) {
+    *state = *state * 1664525u + 1013904223u;
+    if (*state >> 24 < 8) return *state & 1 ? -0.0f : 0.0f;
+    return ldexpf((float)(int32_t)*state * 0x1p-31f, (int)(*state >> 3 & 15) - 8);
+}
+
+/* One shape by generated code and by the portable kernel; words of the difference on failure. */
+static void check_same_bits(const struct hl_code *code, hl__gemm_shape shape, const float *a, const float *b,
+                            const float *c) {
+    static float generated[MOST_M * (MOST_N + GAP)], portable[MOST_M * (MOST_N + GAP)], scratch[MOST_K * MOST_N];
+    hl__gemm gemm;
+    shape.lda = (shape.transpose_a ? shape.m : shape.k) + GAP;
+    shape.ldb = shape.ldc = shape.n + GAP;
+    size_t bytes = shape.m * shape.ldc * sizeof *c;
+    memcpy(generated, c, bytes);
+    memcpy(portable, c, bytes);
+    ck_assert_int_eq(hl__gemm_prepare(code, &shape, &gemm), HL_OK);
+    hl__gemm_run_fetching(&gemm, a, b, generated, b, scratch);
+    ck_assert_int_eq(hl__gemm_prepare(NULL, &shape, &gemm), HL_OK);
+    ck_assert(!gemm.generated && !gemm.fetching);
+    hl__gemm_run(&gemm, a, b, portable);
+    if (memcmp(generated, portable, bytes) != 0)
+        ck_abort_msg("%zu x %zu x %zu%s%s%s%s: other bits by generated code", shape.m, shape.n, shape.k,
+                     shape.transpose_a ? " transposed" : "", shape.accumulate ? " accumulating" : "",
+                     shape.fetch ? " fetching" : "", shape.pack ? " packing" : "");
+}
+
+/* All numbers of rows and columns that libxsmm cuts into different blocks, inner extents around its steps of k. */
+START_TEST(GeneratedAndPortableKernelsGiveTheSameBits) {
+    static const size_t inner[] = {1, 2, 3, 7, 16, 21, 29, 64, 100, MOST_K};
+    static float a[MOST_M * (MOST_K + GAP) + MOST_K * (MOST_M + GAP)], b[MOST_K * (MOST_N + GAP)],
+        c[MOST_M * (MOST_N + GAP)];
+    uint32_t state = 1;
+    for (size_t i = 0; i < sizeof a / sizeof *a; i++) a[i] = uneven(&state);
+    for (size_t i = 0; i < sizeof b / sizeof *b; i++) b[i] = uneven(&state);
+    for (size_t i = 0; i < sizeof c / sizeof *c; i++) c[i] = uneven(&state);
+    size_t number = 0, generated = 0;
+    for (size_t n = 1; n <= MOST_N; n++) {
+        code_room room;
+        code_room_open(&room);
+        for (size_t m = 1; m <= MOST_M; m += m < 33 ? 1 : 11, number++) {
+            hl__gemm_shape shape = {.m = m,
+                                    .n = n,
+                                    .k = inner[number % (sizeof inner / sizeof *inner)],
+                                    .kind = (hl__gemm_kind)(number % HL__N_GEMM_KINDS),
+                                    .transpose_a = number % 7 == 0,
+                                    .accumulate = number / 3 % 2,
+                                    .fetch = number % 7 && number % 5 == 0};
+            shape.pack = shape.fetch && number % 2;
+            check_same_bits(&room.code, shape, a, b, c);
+        }
+        generated += hl__code_count(room.lease.code).pieces;
+        code_room_close(&room);
+    }
+    if (strcmp(hl__gemm_name(), "portable") != 0) ck_assert_uint_gt(generated, number / 4);
+}
+END_TEST
+
+static const void *no_room(void *room, const void *key, size_t key_bytes,
+                           size_t (*generate)(const void *key, void *buffer, size_t bytes)) {
+    (void)key;
+    (void)key_bytes;
+    (void)generate;
+    ++*(size_t *)room;
+    return NULL;
+}
+
+/* The second kernel of a product that fetches finds no room: then neither is used. */
+static const void *room_for_one(void *room, const void *key, size_t key_bytes,
+                                size_t (*generate)(const void *key, void *buffer, size_t bytes)) {
+    static char stub;
+    return no_room(room, key, key_bytes, generate) || *(size_t *)room > 1 ? NULL : &stub;
+}
+
+START_TEST(WithoutRoomForCodeThePortableKernelServes) {
+    size_t asked = 0;
+    hl__gemm gemm;
+    hl__gemm_shape shape = {.m = 64, .n = 64, .k = 32, .lda = 32, .ldb = 64, .ldc = 64, .fetch = true};
+    ck_assert_int_eq(hl__gemm_prepare(&(struct hl_code){.place = no_room, .room = &asked}, &shape, &gemm), HL_OK);
+    ck_assert(!gemm.generated && !gemm.fetching);
+    asked = 0;
+    ck_assert_int_eq(hl__gemm_prepare(&(struct hl_code){.place = room_for_one, .room = &asked}, &shape, &gemm), HL_OK);
+    ck_assert(!gemm.generated && !gemm.fetching);
 }
 END_TEST
 
@@ -106,5 +209,6 @@ int main(void) {
     return run_tests("gemm", TESTS(ProductsAreRightForAllKindsAndOddShapes, ProductsThatFetchAreAsRight,
                                    ProductsThatPackAreAsRight, WithoutInnerExtentCIsZeroedOrKept,
                                    WithoutRowsOrColumnsNothingIsTouched, RowsThatOverlapAreRefused,
-                                   SpansBeyondTheGeneratorsReachAreRefusedOrPortable, BlocksAreTransposed));
+                                   SpansBeyondTheGeneratorsReachArePortable, GeneratedAndPortableKernelsGiveTheSameBits,
+                                   WithoutRoomForCodeThePortableKernelServes, BlocksAreTransposed));
 }

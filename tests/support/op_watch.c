@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "ops/op.h"
+#include "tests/support/code_room.h"
 
 enum { READABLE = 1, WRITABLE = 2 };
 #define SCRATCH_FENCE 64 /* bytes */
@@ -33,6 +34,7 @@ typedef struct watch {
     size_t scratch_bytes;
     char *scratch;
     void *plan;
+    code_room room;
 } watch;
 
 static void *take(size_t bytes) {
@@ -104,7 +106,8 @@ static bool prepare(watch *w) {
                         .n_writes = w->n - w->n_reads,
                         .options = w->e->options,
                         .plan = w->pass->plan_bytes ? w->plan : NULL,
-                        .node_id = w->e->node_id};
+                        .node_id = w->e->node_id,
+                        .code = &w->room.code};
     hl_status status = w->pass->prepare ? w->pass->prepare(&w->call, w->call.plan) : HL_OK;
     if (status != HL_OK)
         return op_fail(w->e, "pass '%s' could not be prepared: %s", w->pass->name, hl_status_string(status));
@@ -276,6 +279,7 @@ static void take_copies(watch *w) {
 
 bool op_run_call(op_engine *e, const hl_pass *pass, const op_value *operands, size_t n_reads, size_t n_writes) {
     watch w = {.e = e, .pass = pass, .operands = operands, .n_reads = n_reads, .n = n_reads + n_writes};
+    code_room_open(&w.room);
     bool good = prepare(&w);
     if (good) {
         aim(&w, NULL);
@@ -294,5 +298,6 @@ bool op_run_call(op_engine *e, const hl_pass *pass, const op_value *operands, si
     free(w.boxes);
     free(w.scratch);
     free(w.plan);
+    code_room_close(&w.room);
     return good;
 }
