@@ -372,6 +372,7 @@ static void square_kernel(const hl_call *call, const hl_tile *tile) {
     w.sight = hl__sight_of(&config->score, g->Tq, g->Tk, length);
     if (w.drops) w.dropout = hl__dropout_of(&config->dropout, call->node_id, *hl__i32(&call->operand[SSTEP]));
     square_floats(call, g, &w, tile->scratch);
+    if (is_first(tile) && !keeps_rests(call)) *hl__f32(&call->operand[SREST]) = 0;
     for (w.h = at.h0; w.h < at.h1; w.h++) {
         w.at = &at;
         open_regions(&w);

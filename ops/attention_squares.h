@@ -114,7 +114,7 @@ static bool square_opens_bias(const square *at, const hl_view *dbias, size_t h) 
 /* Rows of scores that share one row of a bias, at which sums begin to need their rests. */
 #define BIAS_REPEATS 512
 
-/* Shape of the rests of dbias: its own, or one element that nobody touches. */
+/* Shape of the rests of dbias: its own; or one element, which the first tile sets to 0 and nobody looks at. */
 static hl_shape bias_rests(const hl_shape *bias, const hl_shape *scores) {
     size_t repeats = 1;
     for (size_t axis = 0; axis < 3; axis++)
@@ -125,6 +125,10 @@ static hl_shape bias_rests(const hl_shape *bias, const hl_shape *scores) {
 static bool keeps_rests(const hl_call *call) {
     return hl_view_present(&call->operand[SDBIAS]) &&
            hl__shape_equal(&call->operand[SREST].shape, &call->operand[SDBIAS].shape);
+}
+
+static bool is_first(const hl_tile *tile) {
+    return tile->index[0] == 0 && tile->index[1] == 0 && tile->index[2] == 0 && tile->index[3] == 0;
 }
 
 static void square_grid(const hl_call *call, hl_grid *grid) {
@@ -147,7 +151,7 @@ static void square_access(const hl_call *call, const hl_tile *tile, hl_box *boxe
     for (size_t i = 0; i < N_SQUARE_OPERANDS; i++) {
         bool by_key = i == SK || i == SV || i == SDK || i == SDV;
         if (i == SREST && !keeps_rests(call)) {
-            boxes[i] = hl__box_empty();
+            if (!is_first(tile)) boxes[i] = hl__box_empty();
         } else if (i == SBIAS || i == SDBIAS || i == SREST) {
             const hl_view *bias = &call->operand[i];
             if (!hl_view_present(bias)) continue;
