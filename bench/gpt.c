@@ -3,6 +3,7 @@
  * Sizes and graph of the GPTs. */
 #include "bench/gpt.h"
 
+#include <math.h>
 #include <stdio.h>
 
 gpt_sizes gpt_sizes_of(gpt_model model) {
@@ -22,7 +23,12 @@ static hl_tensor *table(const hl_nn *nn, const char *name, size_t rows, size_t w
 
 void gpt_build(gpt *model, const gpt_sizes *sizes, hl_graph *graph) {
     *model = (gpt){.sizes = *sizes, .graph = graph};
-    hl_nn nn = {.graph = graph, .seed = 1, .training = true};
+    float deviation = 0.02f / sqrtf(2 * (float)sizes->layers); /* two residuals a block */
+    hl_nn nn = {.graph = graph,
+                .seed = 1,
+                .training = true,
+                .init = {HL_INIT_NORMAL, 0.02f},
+                .residual = {HL_INIT_NORMAL, deviation}};
     model->words = hl_input(graph, "words", HL_I32, HL_SHAPE(sizes->batch, sizes->tokens));
     model->labels = hl_input(graph, "labels", HL_I32, HL_SHAPE(sizes->batch, sizes->tokens));
     model->rate = hl_input(graph, "rate", HL_F32, HL_SCALAR);
@@ -37,7 +43,7 @@ void gpt_build(gpt *model, const gpt_sizes *sizes, hl_graph *graph) {
                                     .no_bias = sizes->no_bias};
         x = hl_nn_block(&nn, name, x, &options);
     }
-    x = hl_nn_layer_norm(&nn, "norm", x, !sizes->no_bias);
+    x = hl_nn_layer_norm(&nn, "norm", x, !sizes->no_bias, 0);
     model->logits = hl_dense(graph, x, hl_transpose(graph, words, (size_t[]){1, 0}), NULL);
     model->loss = hl_cross_entropy(graph, model->logits, model->labels);
     model->step = hl_adamw(graph, model->loss, &(hl_adamw_options){.rate = model->rate, .decay = 0.1f});

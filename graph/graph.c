@@ -140,6 +140,11 @@ hl_tensor *hl_param(hl_graph *graph, const char *name, hl_dtype dtype, hl_shape 
     return param;
 }
 
+hl_tensor *hl_param_find(hl_graph *graph, const char *name) {
+    hl_tensor *leaf = graph && name ? find_leaf(graph, name) : NULL;
+    return leaf && leaf->kind == HL__TENSOR_PARAM ? leaf : NULL;
+}
+
 hl_tensor *hl__graph_state(hl_graph *graph, const char *name, hl_dtype dtype, hl_shape shape) {
     if (!hl__graph_open(graph)) return NULL;
     return state_leaf(graph, HL__TENSOR_STATE, name, dtype, shape);

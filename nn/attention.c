@@ -64,8 +64,8 @@ static hl_tensor *project(const hl_nn *nn, const char *name, hl_tensor *x, char 
                           const hl_attention_options *options) {
     char w[] = {'w', part, 0}, b[] = {'b', part, 0};
     size_t width = hl_tensor_shape(x).extent[2], size = options->size;
-    hl_tensor *weight = hl__nn_param(nn, name, w, HL_SHAPE(width, heads, size), width);
-    hl_tensor *bias = options->no_bias ? NULL : hl__nn_param(nn, name, b, HL_SHAPE(heads, size), 0);
+    hl_tensor *weight = hl__nn_matrix(nn, name, w, HL_SHAPE(width, heads, size), width);
+    hl_tensor *bias = options->no_bias ? NULL : hl__nn_vector(nn, name, b, HL_SHAPE(heads, size), 0);
     return hl_project(nn->graph, x, weight, bias);
 }
 
@@ -91,7 +91,8 @@ hl_tensor *hl_nn_multi_head_attention(const hl_nn *nn, const char *name, hl_tens
     size_t width = hl_tensor_shape(x).extent[2], inner = settled.heads * settled.size;
     hl_tensor *y = attend_projected(nn, name, x, &settled);
     if (!y) return NULL;
-    hl_tensor *wo = hl__nn_param(nn, name, "wo", HL_SHAPE(inner, width), inner);
-    hl_tensor *bo = settled.no_bias ? NULL : hl__nn_param(nn, name, "bo", HL_SHAPE(width), 0);
+    hl_nn out = hl__nn_residual(nn);
+    hl_tensor *wo = hl__nn_matrix(&out, name, "wo", HL_SHAPE(inner, width), inner);
+    hl_tensor *bo = settled.no_bias ? NULL : hl__nn_vector(nn, name, "bo", HL_SHAPE(width), 0);
     return hl_dense(nn->graph, y, wo, bo);
 }

@@ -23,9 +23,11 @@ static hl_tensor *residual(const hl_nn *nn, hl_tensor *x, hl_tensor *made, float
     return made ? hl_add(nn->graph, x, hl_nn_dropout(nn, made, dropout)) : NULL;
 }
 
-static hl_tensor *normed(const hl_nn *nn, const char *name, const char *part, hl_tensor *x, bool bias) {
+static hl_tensor *normed(const hl_nn *nn, const char *name, const char *part, hl_tensor *x,
+                         const hl_block_options *options) {
     char text[HL__NN_NAME];
-    return hl__nn_join(nn, text, name, part) ? hl_nn_layer_norm(nn, text, x, bias) : NULL;
+    if (!hl__nn_join(nn, text, name, part)) return NULL;
+    return hl_nn_layer_norm(nn, text, x, !options->no_bias, options->epsilon);
 }
 
 static hl_tensor *dense(const hl_nn *nn, const char *name, const char *part, hl_tensor *x, size_t width, bool bias) {
@@ -42,11 +44,12 @@ hl_tensor *hl_nn_block(const hl_nn *nn, const char *name, hl_tensor *x, const hl
 
     char text[HL__NN_NAME];
     if (!hl__nn_join(nn, text, name, "attention")) return NULL;
-    hl_tensor *attended = hl_nn_multi_head_attention(nn, text, normed(nn, name, "norm1", x, bias), &given.attention);
+    hl_tensor *attended = hl_nn_multi_head_attention(nn, text, normed(nn, name, "norm1", x, &given), &given.attention);
     x = residual(nn, x, attended, given.dropout);
 
-    hl_tensor *h = dense(nn, name, "up", normed(nn, name, "norm2", x, bias), hidden, bias);
+    hl_tensor *h = dense(nn, name, "up", normed(nn, name, "norm2", x, &given), hidden, bias);
     h = activate(nn, name, h, given.activation);
     h = h ? hl_nn_dropout(nn, h, given.dropout) : NULL;
-    return residual(nn, x, dense(nn, name, "down", h, width, bias), given.dropout);
+    hl_nn out = hl__nn_residual(nn);
+    return residual(nn, x, dense(&out, name, "down", h, width, bias), given.dropout);
 }

@@ -14,7 +14,7 @@ hl_tensor *hl_nn_distance_bias(const hl_nn *nn, const char *name, hl_tensor *dis
         return hl__nn_refuse(nn->graph, HL_OUT_OF_RANGE, "distance bias '%s': %zu heads with a reach of %zu", name,
                              heads, reach);
     hl_shape pairs = hl_tensor_shape(distance);
-    hl_tensor *table = hl__nn_param(nn, name, "table", HL_SHAPE(heads, 2 * reach + 1), 0);
+    hl_tensor *table = hl__nn_vector(nn, name, "table", HL_SHAPE(heads, 2 * reach + 1), 0);
     hl_tensor *bias = hl_gather(nn->graph, table, distance, 1);
     return hl_reshape(nn->graph, bias, HL_SHAPE(1, heads, pairs.extent[0], pairs.extent[1]));
 }

@@ -8,27 +8,27 @@ hl_tensor *hl_nn_dense(const hl_nn *nn, const char *name, hl_tensor *x, size_t w
     if (!hl__nn_ready(nn, "dense", name, x, 1, false)) return NULL;
     hl_shape shape = hl_tensor_shape(x);
     size_t K = shape.extent[shape.rank - 1];
-    hl_tensor *w = hl__nn_param(nn, name, "w", HL_SHAPE(K, width), K);
-    hl_tensor *b = bias ? hl__nn_param(nn, name, "b", HL_SHAPE(width), 0) : NULL;
+    hl_tensor *w = hl__nn_matrix(nn, name, "w", HL_SHAPE(K, width), K);
+    hl_tensor *b = bias ? hl__nn_vector(nn, name, "b", HL_SHAPE(width), 0) : NULL;
     return hl_dense(nn->graph, x, w, b);
 }
 
 hl_tensor *hl_nn_embedding(const hl_nn *nn, const char *name, hl_tensor *index, size_t rows, size_t width,
                            float deviation) {
     if (!hl__nn_ready(nn, "embedding", name, index, 0, false)) return NULL;
-    char text[HL__NN_NAME];
-    if (!hl__nn_join(nn, text, name, "table")) return NULL;
-    hl_tensor *table = hl_param(nn->graph, text, HL_F32, HL_SHAPE(rows, width));
-    return hl_embedding(nn->graph, hl_init_normal(nn->graph, table, 0, deviation, nn->seed), index);
+    bool fresh = false;
+    hl_tensor *table = hl__nn_param(nn, name, "table", HL_SHAPE(rows, width), &fresh);
+    if (fresh) table = hl_init_normal(nn->graph, table, 0, deviation, nn->seed);
+    return hl_embedding(nn->graph, table, index);
 }
 
-hl_tensor *hl_nn_layer_norm(const hl_nn *nn, const char *name, hl_tensor *x, bool bias) {
+hl_tensor *hl_nn_layer_norm(const hl_nn *nn, const char *name, hl_tensor *x, bool bias, float epsilon) {
     if (!hl__nn_ready(nn, "layer norm", name, x, 1, false)) return NULL;
     hl_shape shape = hl_tensor_shape(x);
     size_t C = shape.extent[shape.rank - 1];
-    hl_tensor *gain = hl__nn_param(nn, name, "gain", HL_SHAPE(C), 0);
-    hl_tensor *b = bias ? hl__nn_param(nn, name, "bias", HL_SHAPE(C), 0) : NULL;
-    return hl_layer_norm(nn->graph, x, hl_init_constant(nn->graph, gain, 1), b, 0);
+    hl_tensor *gain = hl__nn_vector(nn, name, "gain", HL_SHAPE(C), 1);
+    hl_tensor *b = bias ? hl__nn_vector(nn, name, "bias", HL_SHAPE(C), 0) : NULL;
+    return hl_layer_norm(nn->graph, x, gain, b, epsilon);
 }
 
 /* The rate is checked in evaluation too, so that a wrong one does not wait for the first training. */

@@ -78,7 +78,7 @@ static hl_tensor *attend(const hl_nn *nn, const ner_model *model, ner_network *n
 }
 
 static hl_tensor *classify(const hl_nn *nn, hl_tensor *x) {
-    hl_tensor *normed = hl_nn_layer_norm(nn, "classifier.norm", x, true);
+    hl_tensor *normed = hl_nn_layer_norm(nn, "classifier.norm", x, true, 0);
     return hl_nn_dense(nn, "classifier", hl_nn_dropout(nn, normed, DROPOUT), NER_LABELS, true);
 }
 

@@ -59,6 +59,9 @@ HL_PUBLIC hl_tensor *hl_constant(hl_graph *graph, const char *name, hl_dtype dty
  * an input, or a moment or count of an optimiser, has the name. */
 HL_PUBLIC hl_tensor *hl_param(hl_graph *graph, const char *name, hl_dtype dtype, hl_shape shape);
 
+/* The parameter of this name; NULL where the graph has none, which is no error of the graph. */
+HL_PUBLIC hl_tensor *hl_param_find(hl_graph *graph, const char *name);
+
 /* How a parameter's first values are made, when a state first meets it. values: hl_shape_elements(shape) floats, dense.
  * context: bytes are copied. Must be deterministic; called by hl_program_create on the calling thread. */
 typedef void (*hl_init_function)(float *values, const hl_shape *shape, const char *name, const void *context);

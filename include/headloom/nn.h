@@ -5,6 +5,9 @@
  * leaves biases and gains alone, also those of queries, keys and values, and the learned bias on distances
  * (hl_param_decay).
  *
+ * A layer one of whose parameters the graph has already is refused (HL_EXISTS), so that two layers do not share weights
+ * by a slip of their names; see hl_nn.share.
+ *
  * Errors stay in the graph, as with every constructor; these calls return NULL then. */
 #ifndef HEADLOOM_NN_H
 #define HEADLOOM_NN_H
@@ -24,23 +27,53 @@ HL_PUBLIC hl_tensor *hl_init_constant(hl_graph *graph, hl_tensor *param, float v
 HL_PUBLIC hl_tensor *hl_init_uniform(hl_graph *graph, hl_tensor *param, float low, float high, uint64_t seed);
 HL_PUBLIC hl_tensor *hl_init_normal(hl_graph *graph, hl_tensor *param, float mean, float deviation, uint64_t seed);
 
-/* What a layer needs to know besides its sizes. */
+/* First values of a matrix that fan_in numbers go into and fan_out come out of. Zeros are a default that suits most. */
+typedef enum hl_init_kind {
+    HL_INIT_FAN_IN = 0,          /* uniform in +-value / sqrt(fan_in); value 0: 1 */
+    HL_INIT_CONSTANT = 1,        /* value */
+    HL_INIT_UNIFORM = 2,         /* uniform in +-value */
+    HL_INIT_NORMAL = 3,          /* normal with the deviation value */
+    HL_INIT_XAVIER_UNIFORM = 4,  /* uniform in +-value sqrt(6 / (fan_in + fan_out)); value 0: 1 (Glorot, Bengio 2010) */
+    HL_INIT_XAVIER_NORMAL = 5,   /* normal, deviation value sqrt(2 / (fan_in + fan_out)); value 0: 1 */
+    HL_INIT_KAIMING_UNIFORM = 6, /* uniform in +-value sqrt(3 / fan_in); value 0: sqrt 2, ReLU's (He et al. 2015) */
+    HL_INIT_KAIMING_NORMAL = 7,  /* normal, deviation value / sqrt(fan_in); value 0: sqrt 2 */
+} hl_init_kind;
+
+typedef struct hl_init {
+    hl_init_kind kind;
+    float value;
+} hl_init;
+
+/* What a layer needs to know besides its sizes. A layer that wants another initialiser, or shares, is given a copy that
+ * says so. HL_INVALID_ARGUMENT: no such kind. HL_OUT_OF_RANGE: a value that is negative (but for constants) or not
+ * finite.
+ *
+ * GPT-2's (Radford et al. 2019): .init = {HL_INIT_NORMAL, 0.02f}, .residual = {HL_INIT_NORMAL, 0.02f / sqrtf(2 L)} for
+ * L blocks, which have two residuals each. */
 typedef struct hl_nn {
     hl_graph *graph;
     uint64_t seed;
     bool training; /* dropout is on */
+
+    /* A layer may use parameters that the graph has already. They must have the layer's shapes, and keep their
+     * initialisers. */
+    bool share;
+
+    hl_init init;     /* of the matrices of dense layers and attention; bias vectors are zeros at first */
+    hl_init residual; /* of those whose products are added to a skip connection: attention's "wo", a block's "down";
+                       * zeros: init */
 } hl_nn;
 
-/* x [..., K] -> [..., width]: "<name>.w" [K, width] uniform in +-1/sqrt(K), "<name>.b" [width] zero (left out where
- * bias is false). */
+/* x [..., K] -> [..., width]: "<name>.w" [K, width] by nn->init, "<name>.b" [width] zero (left out where bias is
+ * false). */
 HL_PUBLIC hl_tensor *hl_nn_dense(const hl_nn *nn, const char *name, hl_tensor *x, size_t width, bool bias);
 
 /* index [...] in 0..rows-1 -> [..., width]: "<name>.table" normal with the given deviation. */
 HL_PUBLIC hl_tensor *hl_nn_embedding(const hl_nn *nn, const char *name, hl_tensor *index, size_t rows, size_t width,
                                      float deviation);
 
-/* "<name>.gain" ones, "<name>.bias" zeros (left out where bias is false). */
-HL_PUBLIC hl_tensor *hl_nn_layer_norm(const hl_nn *nn, const char *name, hl_tensor *x, bool bias);
+/* "<name>.gain" ones, "<name>.bias" zeros (left out where bias is false). epsilon is added to the variance; 0: 1e-5. */
+HL_PUBLIC hl_tensor *hl_nn_layer_norm(const hl_nn *nn, const char *name, hl_tensor *x, bool bias, float epsilon);
 
 HL_PUBLIC hl_tensor *hl_nn_dropout(const hl_nn *nn, hl_tensor *x, float rate); /* x itself when not training */
 
@@ -82,6 +115,7 @@ typedef struct hl_block_options {
     size_t hidden;            /* of the feed-forward; 0: 4 * width */
     hl_activation activation; /* of the feed-forward; none: ReLU */
     float dropout;            /* on sublayer outputs and within the feed-forward, in training */
+    float epsilon;            /* of both norms; 0: 1e-5 */
     bool no_bias;             /* no bias vectors anywhere in the block */
 } hl_block_options;
 

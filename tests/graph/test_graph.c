@@ -77,6 +77,20 @@ START_TEST(ANameMeansOneLeaf) {
 }
 END_TEST
 
+START_TEST(ParametersAreFoundByTheirNames) {
+    hl_graph *g = kit_graph();
+    hl_tensor *w = hl_param(g, "w", HL_F32, HL_SHAPE(4));
+    hl_input(g, "x", HL_F32, HL_SCALAR);
+    ck_assert_ptr_eq(hl_param_find(g, "w"), w);
+    ck_assert_ptr_null(hl_param_find(g, "x"));
+    ck_assert_ptr_null(hl_param_find(g, "v"));
+    ck_assert_ptr_null(hl_param_find(g, NULL));
+    ck_assert_ptr_null(hl_param_find(NULL, "w"));
+    kit_assert_ok(g, hl_graph_status(g));
+    hl_graph_destroy(g);
+}
+END_TEST
+
 START_TEST(ConstantsAreLeavesWithValues) {
     hl_graph *g = kit_graph();
     hl_tensor *c = hl_constant(g, "c", HL_I32, HL_SHAPE(2, 2), (int32_t[]){1, 2, 3, -4});
@@ -448,13 +462,13 @@ END_TEST
 int main(void) {
     return run_tests("graph/graph",
                      TESTS(LeavesAreWhatWasAskedFor, LeavesWithoutNameTypeOrElementsAreRefused, ANameMeansOneLeaf,
-                           ConstantsAreLeavesWithValues, ConstantsWithoutValuesTypeElementsOrANameOfTheirOwnAreRefused,
-                           OnlyStateIsUpdatedInPlace, ElementsOfConstantsAreCheckedByEachConsumer,
-                           InitialisersAndFreezingAreForParameters, TheFirstErrorStaysAndLaterConstructorsReturnNull,
-                           NullGraphsAreHarmless, AccessorsTakeNull, ANameIsTheNodesTooAndAppearsInErrors,
-                           EveryBuiltInOperatorIsFoundByName, AnOperatorOfOnesOwnGivesItsVisibleOutputs,
-                           AnOperatorOfOnesOwnIsCheckedAsAnyOther, WhatAShapeRuleGivesOutIsChecked,
-                           ExtentsThatOverflowByBroadcastingAreRefused, AnInputWithoutConsumersTakesAnyIndex,
-                           ConsumersNarrowTheRangeOfAnIndexInput, RangesReachTheInputBehindViews,
-                           IndicesThatCannotBeCheckedWhenWrittenAreRefused));
+                           ParametersAreFoundByTheirNames, ConstantsAreLeavesWithValues,
+                           ConstantsWithoutValuesTypeElementsOrANameOfTheirOwnAreRefused, OnlyStateIsUpdatedInPlace,
+                           ElementsOfConstantsAreCheckedByEachConsumer, InitialisersAndFreezingAreForParameters,
+                           TheFirstErrorStaysAndLaterConstructorsReturnNull, NullGraphsAreHarmless, AccessorsTakeNull,
+                           ANameIsTheNodesTooAndAppearsInErrors, EveryBuiltInOperatorIsFoundByName,
+                           AnOperatorOfOnesOwnGivesItsVisibleOutputs, AnOperatorOfOnesOwnIsCheckedAsAnyOther,
+                           WhatAShapeRuleGivesOutIsChecked, ExtentsThatOverflowByBroadcastingAreRefused,
+                           AnInputWithoutConsumersTakesAnyIndex, ConsumersNarrowTheRangeOfAnIndexInput,
+                           RangesReachTheInputBehindViews, IndicesThatCannotBeCheckedWhenWrittenAreRefused));
 }

@@ -54,6 +54,56 @@ START_TEST(SilentSublayersLeaveTheResidual) {
 }
 END_TEST
 
+/* GPT-2's initialiser: the matrices that end a sublayer are smaller. */
+START_TEST(MatricesOfResidualsHaveTheirOwnInitialiser) {
+    kit used = kit_open();
+    used.nn.init = (hl_init){HL_INIT_CONSTANT, 0.5f};
+    used.nn.residual = (hl_init){HL_INIT_CONSTANT, 0.25f};
+    hl_tensor *y = hl_nn_block(&used.nn, "b", kit_input(&used), &(hl_block_options){.attention = {.heads = 2}});
+    hl_program *program = kit_program(&used, &y, 1);
+    const struct {
+        const char *name;
+        size_t elements;
+        float value;
+    } params[] = {{"b.attention.wq", KIT_WIDTH * KIT_WIDTH, 0.5f},
+                  {"b.attention.wk", KIT_WIDTH * KIT_WIDTH, 0.5f},
+                  {"b.attention.wv", KIT_WIDTH * KIT_WIDTH, 0.5f},
+                  {"b.attention.wo", KIT_WIDTH * KIT_WIDTH, 0.25f},
+                  {"b.up.w", 4 * KIT_WIDTH * KIT_WIDTH, 0.5f},
+                  {"b.down.w", 4 * KIT_WIDTH * KIT_WIDTH, 0.25f},
+                  {"b.up.b", 4 * KIT_WIDTH, 0},
+                  {"b.norm1.gain", KIT_WIDTH, 1}};
+    for (size_t i = 0; i < sizeof params / sizeof *params; i++) {
+        float values[4 * KIT_WIDTH * KIT_WIDTH];
+        hl_status status = hl_state_read(used.state, params[i].name, values, params[i].elements * sizeof values[0]);
+        ck_assert_int_eq(status, HL_OK);
+        for (size_t e = 0; e < params[i].elements; e++) ck_assert(values[e] == params[i].value);
+    }
+    hl_program_destroy(program);
+    kit_close(&used);
+}
+END_TEST
+
+START_TEST(EpsilonReachesBothNorms) {
+    kit used = kit_open();
+    hl_tensor *x = kit_input(&used), *y[2];
+    y[0] = hl_nn_block(&used.nn, "b", x, NULL);
+    used.nn.share = true;
+    y[1] =
+        hl_nn_block(&used.nn, "b", x, &(hl_block_options){.epsilon = 1e30f}); /* all norms are 0, so nothing is added */
+    hl_program *program = kit_program(&used, y, 2);
+    float values[KIT_ELEMENTS], made[2][KIT_ELEMENTS];
+    kit_values(values, KIT_ELEMENTS, 4);
+    kit_write(program, x, values, sizeof values);
+    kit_run(program);
+    for (int i = 0; i < 2; i++) kit_read(program, y[i], made[i], sizeof made[i]);
+    ck_assert_mem_ne(made[0], values, sizeof values);
+    ck_assert_mem_eq(made[1], values, sizeof values);
+    hl_program_destroy(program);
+    kit_close(&used);
+}
+END_TEST
+
 START_TEST(StackedBlocksTrainWithEachActivation) {
     static const hl_activation activations[] = {HL_ACTIVATION_NONE, HL_ACTIVATION_RELU,     HL_ACTIVATION_GELU,
                                                 HL_ACTIVATION_TANH, HL_ACTIVATION_GELU_ERF, HL_ACTIVATION_SIGMOID,
@@ -154,7 +204,8 @@ END_TEST
 
 int main(void) {
     return run_tests("nn/block", TESTS(BlockKeepsTheShapeAndNamesItsParts, HiddenWidthCanBeChosen,
-                                       SilentSublayersLeaveTheResidual, StackedBlocksTrainWithEachActivation,
+                                       SilentSublayersLeaveTheResidual, MatricesOfResidualsHaveTheirOwnInitialiser,
+                                       EpsilonReachesBothNorms, StackedBlocksTrainWithEachActivation,
                                        BiasesCanBeLeftOut, DecayIsForMatricesAndTablesOfWordsAlone,
                                        UnknownActivationIsRefused, ErrorsOfTheAttentionNameItsPart));
 }

@@ -61,7 +61,7 @@ END_TEST
 
 START_TEST(LayerNormStartsAsPureNormalisation) {
     kit used = kit_open();
-    hl_tensor *x = kit_input(&used), *y = hl_nn_layer_norm(&used.nn, "norm", x, true);
+    hl_tensor *x = kit_input(&used), *y = hl_nn_layer_norm(&used.nn, "norm", x, true, 0);
     hl_program *program = kit_program(&used, &y, 1);
     kit_expect_shape(&used, "norm.gain", HL_SHAPE(KIT_WIDTH));
     kit_expect_shape(&used, "norm.bias", HL_SHAPE(KIT_WIDTH));
@@ -86,11 +86,65 @@ START_TEST(LayerNormStartsAsPureNormalisation) {
 }
 END_TEST
 
+/* Of a row +-1 the variance is 1: each number is divided by sqrt(1 + epsilon). */
+START_TEST(LayerNormAddsItsEpsilonToTheVariance) {
+    kit used = kit_open();
+    hl_tensor *x = kit_input(&used), *y = hl_nn_layer_norm(&used.nn, "norm", x, true, 3);
+    hl_program *program = kit_program(&used, &y, 1);
+    float values[KIT_ELEMENTS], made[KIT_ELEMENTS];
+    for (size_t i = 0; i < KIT_ELEMENTS; i++) values[i] = i % 2 ? 1 : -1;
+    kit_write(program, x, values, sizeof values);
+    kit_run(program);
+    kit_read(program, y, made, sizeof made);
+    for (size_t i = 0; i < KIT_ELEMENTS; i++) ck_assert(made[i] == values[i] / 2);
+    hl_program_destroy(program);
+    kit_close(&used);
+}
+END_TEST
+
+/* Each kind of layer, made twice under one name. */
+static hl_tensor *layer_of(int kind, const hl_nn *nn, hl_tensor *x, hl_tensor *index) {
+    switch (kind) {
+    case 0: return hl_nn_dense(nn, "here", x, KIT_WIDTH, false);
+    case 1: return hl_nn_dense(nn, "here", x, KIT_WIDTH, true);
+    case 2: return hl_nn_embedding(nn, "here", index, 9, 4, 1);
+    case 3: return hl_nn_layer_norm(nn, "here", x, true, 0);
+    case 4: return hl_nn_multi_head_attention(nn, "here", x, NULL);
+    case 5: return hl_nn_distance_bias(nn, "here", index, 2, 4);
+    default: return hl_nn_block(nn, "here", x, NULL);
+    }
+}
+
+START_TEST(TwoLayersOfOneNameAreRefusedUnlessTheyShare) {
+    for (int kind = 0; kind < 7; kind++)
+        for (int share = 0; share < 2; share++) {
+            kit used = kit_open();
+            hl_tensor *x = kit_input(&used), *index = hl_input(used.nn.graph, "index", HL_I32, HL_SHAPE(3, 3));
+            hl_tensor *first = layer_of(kind, &used.nn, x, index);
+            ck_assert_ptr_nonnull(first);
+            used.nn.share = share;
+            hl_tensor *made[] = {first, layer_of(kind, &used.nn, x, index)};
+            if (share) {
+                hl_program *program = kit_program(&used, made, 1);
+                size_t alone = hl_state_count(used.state);
+                hl_program_destroy(program);
+                program = kit_program(&used, made, 2);
+                ck_assert_uint_eq(hl_state_count(used.state), alone);
+                hl_program_destroy(program);
+            } else {
+                ck_assert_ptr_null(made[1]);
+                kit_expect_error(&used, HL_EXISTS, "'here");
+            }
+            kit_close(&used);
+        }
+}
+END_TEST
+
 START_TEST(LayerNormTrains) {
     kit used = kit_open();
     hl_tensor *x = kit_input(&used);
     hl_tensor *hidden = hl_tanh(used.nn.graph, hl_nn_dense(&used.nn, "hidden", x, 40, true));
-    kit_train(&used, x, hl_nn_layer_norm(&used.nn, "norm", hidden, true));
+    kit_train(&used, x, hl_nn_layer_norm(&used.nn, "norm", hidden, true, 0));
     kit_close(&used);
 }
 END_TEST
@@ -122,7 +176,7 @@ START_TEST(NullTensorsAreRefusedByName) {
         switch (layer) {
         case 0: ck_assert_ptr_null(hl_nn_dense(&used.nn, "here", NULL, 4, true)); break;
         case 1: ck_assert_ptr_null(hl_nn_embedding(&used.nn, "here", NULL, 4, 4, 1)); break;
-        case 2: ck_assert_ptr_null(hl_nn_layer_norm(&used.nn, "here", NULL, true)); break;
+        case 2: ck_assert_ptr_null(hl_nn_layer_norm(&used.nn, "here", NULL, true, 0)); break;
         default: ck_assert_ptr_null(hl_nn_dropout(&used.nn, NULL, 0.5f)); break;
         }
         kit_expect_error(&used, HL_INVALID_ARGUMENT, layer < 3 ? "'here': x is NULL" : "x is NULL");
@@ -134,7 +188,7 @@ END_TEST
 START_TEST(ErrorsPassThroughSilently) {
     kit used = kit_open();
     hl_tensor *wrong = hl_nn_dense(&used.nn, "first", NULL, 4, true);
-    hl_tensor *after = hl_nn_layer_norm(&used.nn, "second", wrong, true);
+    hl_tensor *after = hl_nn_layer_norm(&used.nn, "second", wrong, true, 0);
     ck_assert_ptr_null(hl_nn_dropout(&used.nn, hl_nn_dense(&used.nn, "third", after, 2, false), 0.1f));
     kit_expect_error(&used, HL_INVALID_ARGUMENT, "dense 'first'");
     kit_close(&used);
@@ -142,8 +196,10 @@ START_TEST(ErrorsPassThroughSilently) {
 END_TEST
 
 int main(void) {
-    return run_tests("nn/layers", TESTS(DenseHasWeightAndBiasOfItsWidth, DenseWithoutBiasHasTheWeightAlone, DenseTrains,
-                                        EmbeddingLooksRowsUp, LayerNormStartsAsPureNormalisation, LayerNormTrains,
-                                        DropoutIsThereInTrainingAlone, WrongDropoutRateIsRefusedInEvaluationToo,
-                                        NullTensorsAreRefusedByName, ErrorsPassThroughSilently));
+    return run_tests("nn/layers",
+                     TESTS(DenseHasWeightAndBiasOfItsWidth, DenseWithoutBiasHasTheWeightAlone, DenseTrains,
+                           EmbeddingLooksRowsUp, LayerNormStartsAsPureNormalisation, LayerNormTrains,
+                           LayerNormAddsItsEpsilonToTheVariance, TwoLayersOfOneNameAreRefusedUnlessTheyShare,
+                           DropoutIsThereInTrainingAlone, WrongDropoutRateIsRefusedInEvaluationToo,
+                           NullTensorsAreRefusedByName, ErrorsPassThroughSilently));
 }
