@@ -139,6 +139,52 @@ START_TEST(GroupsOfHeadsGiveTheSameBits) {
 }
 END_TEST
 
+/* A table of ones that is looked up and makes the logits, and their bias, over more than 64 blocks of 512 tokens. y is
+ * the sum of the logits, each word's times its factor, so that
+ *   dtable[v, d] = n factor_v + n_v sum_w factor_w      n_v: how often v is looked up
+ *   dbias[v]     = n factor_v
+ * Terms are equal and have all digits: added one by one they would be off by 1e-4 and more. */
+START_TEST(GradientsOfALongTextAreRightAndHaveTheSameBits) {
+    enum { N = 70 * 512 + 1, V = 3, D = 2 };
+    static int32_t index[N];
+    const float ones[V * D] = {1, 1, 1, 1, 1, 1}, factors[V] = {0x1.fe06p-1f, 0x1.fe06p0f, 0x1.7e84p1f};
+    size_t found[V] = {0};
+    for (size_t i = 0; i < N; i++) found[index[i] = (int32_t)(i % 7 == 3 ? 1 : i % 7 == 5 ? 2 : 0)]++;
+    float first[V * D + V], made[V * D + V];
+    hl_graph *g = kit_graph();
+    hl_tensor *words = hl_input(g, "words", HL_F32, HL_SHAPE(V, D)), *text = hl_input(g, "text", HL_I32, HL_SHAPE(N));
+    hl_tensor *bias = hl_input(g, "bias", HL_F32, HL_SHAPE(V)), *factor = hl_input(g, "factor", HL_F32, HL_SHAPE(V));
+    hl_tensor *logits = hl_dense(g, hl_embedding(g, words, text), hl_transpose(g, words, (size_t[]){1, 0}), bias);
+    hl_tensor *y = hl_sum(g, hl_multiply(g, logits, factor), 0, false);
+    hl_tensor *outputs[] = {hl_gradient(g, y, words), hl_gradient(g, y, bias)};
+    for (size_t i = 0; i < (TRAINING_SANITIZED ? 4 : KIT_COUNT(settings)); i++) {
+        float *to = i == 0 ? first : made;
+        hl_runtime *runtime = kit_runtime_of(&settings[i]);
+        hl_state *state = kit_state();
+        hl_program *program = kit_program(runtime, g, state, outputs, 2);
+        kit_write(program, words, ones, sizeof ones);
+        kit_write(program, text, index, sizeof index);
+        kit_write(program, bias, ones, V * sizeof *ones);
+        kit_write(program, factor, factors, sizeof factors);
+        kit_run(program);
+        kit_read(program, outputs[0], to, V * D * sizeof *to);
+        kit_read(program, outputs[1], to + V * D, V * sizeof *to);
+        if (i > 0) ck_assert_mem_eq(first, made, sizeof first);
+        hl_program_destroy(program);
+        hl_state_destroy(state);
+        hl_runtime_destroy(runtime);
+    }
+    hl_graph_destroy(g);
+    double bound = 1e-6 * log2(N), sum = 0;
+    for (size_t v = 0; v < V; v++) sum += (double)factors[v];
+    for (size_t v = 0; v < V; v++) {
+        double of_bias = N * (double)factors[v], of_table = of_bias + (double)found[v] * sum;
+        for (size_t d = 0; d < D; d++) ck_assert_double_le(fabs((double)first[v * D + d] / of_table - 1), bound);
+        ck_assert_double_le(fabs((double)first[V * D + v] / of_bias - 1), bound);
+    }
+}
+END_TEST
+
 /* Every row that a query sees sums to one, to half a unit for each key and the exponentials' few units; keys behind it
  * and keys beyond the length weigh nothing. */
 static void assert_attention(const float *p, const int32_t *lengths) {
@@ -200,5 +246,6 @@ int main(void) {
     return run_tests("graph/program bits",
                      TESTS(AdamwGivesTheSameBitsForAnyWorkersPolicyAndSeed,
                            SgdWithMomentumGivesTheSameBitsForAnyWorkersPolicyAndSeed, GroupsOfHeadsGiveTheSameBits,
+                           GradientsOfALongTextAreRightAndHaveTheSameBits,
                            LookingAtTheAttentionChangesNoBitOfTheTraining, TwoRunsFromTheSameWeightsGiveTheSameBits));
 }
