@@ -153,11 +153,11 @@ END_TEST
 /* Sequences of any length: they fill blocks of 512 tokens, or are cut into them. */
 START_TEST(GradientsOfManyTokensKeepTheirDigits) {
     size_t lengths[] = {1, 300, 513, 64 * 512 + 1, LONG_SUM};
-    for (size_t i = 0; i < LONG_SUM_TERMS * sizeof lengths / sizeof *lengths; i++) {
-        size_t T = lengths[i / LONG_SUM_TERMS], B = T < 100000 ? 100000 / T : 1, which = i % LONG_SUM_TERMS;
+    for (size_t i = 0; i < sizeof lengths / sizeof *lengths; i++) {
+        size_t T = lengths[i], B = T < 50000 ? 50000 / T : 1;
         op_case c = case_of(B, T, 1, 1, 1);
-        if (long_sum_terms[which].low >= 0) c.inputs[X].low = c.inputs[X].high = 1;
-        long_sum_check(&c, B * T, which);
+        c.inputs[X].low = c.inputs[X].high = 1;
+        long_sum_check(&c, B * T, 0);
     }
 }
 END_TEST
