@@ -34,6 +34,21 @@ END_TEST
 START_TEST(IntegersAreRefused) { check_unary_refused(HL__OP_abs, NULL); }
 END_TEST
 
+static double slope(double d, double x) { return x > 0 ? d : x < 0 ? -d : x; }
+
+static void slopes(const op_case *c, const double *const in[], const double *const d_out[], double *const d_in[]) {
+    oracle_unary_slopes(c, in, d_out, d_in, slope);
+}
+
+START_TEST(ExtremesAreAsInDouble) {
+    op_case c = any;
+    c.inputs[0].shape = HL_SHAPE(3, 21);
+    c.slopes = slopes;
+    op_extremes(&c);
+}
+END_TEST
+
 int main(void) {
-    return run_tests("abs", TESTS(EveryShapeAndLayout, ZeroHasNoSlope, SmallestLargestAndNoNumber, IntegersAreRefused));
+    return run_tests("abs", TESTS(ExtremesAreAsInDouble, EveryShapeAndLayout, ZeroHasNoSlope,
+                                  SmallestLargestAndNoNumber, IntegersAreRefused));
 }

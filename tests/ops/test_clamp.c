@@ -67,7 +67,24 @@ START_TEST(IntegersAndRangesThatAreNoneAreRefused) {
 }
 END_TEST
 
+static double slope(double d, double x) {
+    bool inside = x >= (double)narrow.low && x <= (double)narrow.high;
+    return inside || isnan(x) ? inside ? d : x : 0;
+}
+
+static void slopes(const op_case *c, const double *const in[], const double *const d_out[], double *const d_in[]) {
+    oracle_unary_slopes(c, in, d_out, d_in, slope);
+}
+
+START_TEST(ExtremesAreAsInDouble) {
+    op_case c = any;
+    c.inputs[0].shape = HL_SHAPE(3, 21);
+    c.slopes = slopes;
+    op_extremes(&c);
+}
+END_TEST
+
 int main(void) {
-    return run_tests("clamp", TESTS(EveryShapeAndLayout, TheGradientPassesAtBothEnds, RangesOfOneNumberAndOfAll,
-                                    IntegersAndRangesThatAreNoneAreRefused));
+    return run_tests("clamp", TESTS(ExtremesAreAsInDouble, EveryShapeAndLayout, TheGradientPassesAtBothEnds,
+                                    RangesOfOneNumberAndOfAll, IntegersAndRangesThatAreNoneAreRefused));
 }

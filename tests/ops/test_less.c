@@ -24,6 +24,10 @@ END_TEST
 START_TEST(IntegersAndMisfitsAreRefused) { check_binary_refused(HL__OP_less); }
 END_TEST
 
+START_TEST(ExtremesAreAsInDouble) { check_binary_extremes(&any); }
+END_TEST
+
 int main(void) {
-    return run_tests("less", TESTS(EveryBroadcastAndLayout, EveryPairOfExtremes, IntegersAndMisfitsAreRefused));
+    return run_tests("less", TESTS(ExtremesAreAsInDouble, EveryBroadcastAndLayout, EveryPairOfExtremes,
+                                   IntegersAndMisfitsAreRefused));
 }

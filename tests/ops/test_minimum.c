@@ -50,7 +50,33 @@ END_TEST
 START_TEST(IntegersAndMisfitsAreRefused) { check_binary_refused(HL__OP_minimum); }
 END_TEST
 
+/* Nothing of the gradient goes to the operand that is not chosen. */
+static double slope_a(double d, double a, double b) {
+    if (isnan(a) || isnan(b)) return NAN;
+    return a == b ? d / 2 : a < b ? d : 0;
+}
+static double slope_b(double d, double a, double b) { return slope_a(d, b, a); }
+
+static void slopes(const op_case *c, const double *const in[], const double *const d_out[], double *const d_in[]) {
+    oracle_binary_slopes(c, in, d_out, d_in, slope_a, slope_b);
+}
+
+static double size_a(double d, double a, double b) { return fabs(slope_a(d, a, b)); }
+static double size_b(double d, double a, double b) { return fabs(slope_b(d, a, b)); }
+
+static void slope_sizes(const op_case *c, const double *const in[], const double *const d_out[], double *const d_in[]) {
+    oracle_binary_slopes(c, in, d_out, d_in, size_a, size_b);
+}
+
+START_TEST(ExtremesAreAsInDouble) {
+    op_case c = any;
+    c.slopes = slopes;
+    c.slope_sizes = slope_sizes;
+    check_binary_extremes(&c);
+}
+END_TEST
+
 int main(void) {
-    return run_tests("minimum", TESTS(EveryBroadcastAndLayout, EqualElementsShareTheGradient, EveryPairOfExtremes,
-                                      ZerosAreOrderedByTheirSigns, IntegersAndMisfitsAreRefused));
+    return run_tests("minimum", TESTS(ExtremesAreAsInDouble, EveryBroadcastAndLayout, EqualElementsShareTheGradient,
+                                      EveryPairOfExtremes, ZerosAreOrderedByTheirSigns, IntegersAndMisfitsAreRefused));
 }

@@ -134,8 +134,15 @@ START_TEST(WrongTypesAndMisfitsAreRefused) {
 }
 END_TEST
 
+START_TEST(ExtremesAreAsInDouble) {
+    op_case c = case_of(HL_SHAPE(3, 21), HL_SHAPE(3, 21), HL_SHAPE(3, 1));
+    c.linear = true;
+    op_extremes(&c);
+}
+END_TEST
+
 int main(void) {
-    return run_tests("select",
-                     TESTS(EveryBroadcastAndLayout, LargeTensorsAreCutIntoTiles, AnyNumberButZeroChooses,
-                           WhatIsNotChosenReachesNothing, WhatIsChosenPassesAsItIs, WrongTypesAndMisfitsAreRefused));
+    return run_tests("select", TESTS(ExtremesAreAsInDouble, EveryBroadcastAndLayout, LargeTensorsAreCutIntoTiles,
+                                     AnyNumberButZeroChooses, WhatIsNotChosenReachesNothing, WhatIsChosenPassesAsItIs,
+                                     WrongTypesAndMisfitsAreRefused));
 }
