@@ -29,8 +29,14 @@ static void step(const op_case *c, const double *const in[], double *const out[]
     }
 }
 
-static void adamw(const op_case *c, const double *const in[], double *const out[]) { step(c, in, out, false); }
-static void sizes(const op_case *c, const double *const in[], double *const out[]) { step(c, in, out, true); }
+/* A rate that is not finite changes nothing. */
+static void adamw(const op_case *c, const double *const in[], double *const out[]) {
+    if (isfinite(in[RATE][0])) step(c, in, out, false);
+}
+
+static void sizes(const op_case *c, const double *const in[], double *const out[]) {
+    if (isfinite(in[RATE][0])) step(c, in, out, true);
+}
 
 /* In roundings, half a unit of FLT_EPSILON each, of the sum of sizes: 3 in m (1 - beta is exact from beta 1/2 on, else
  * one more), 4 in v, halved by the root; two corrections and their products, root, sum and quotient: 6; the product

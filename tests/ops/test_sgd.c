@@ -22,8 +22,14 @@ static void step(const op_case *c, const double *const in[], double *const out[]
     }
 }
 
-static void sgd(const op_case *c, const double *const in[], double *const out[]) { step(c, in, out, false); }
-static void sizes(const op_case *c, const double *const in[], double *const out[]) { step(c, in, out, true); }
+/* A rate that is not finite changes nothing. */
+static void sgd(const op_case *c, const double *const in[], double *const out[]) {
+    if (isfinite(in[RATE][0])) step(c, in, out, false);
+}
+
+static void sizes(const op_case *c, const double *const in[], double *const out[]) {
+    if (isfinite(in[RATE][0])) step(c, in, out, true);
+}
 
 /* Two products and two sums in v, one more of each in p: 6 roundings of the sum of sizes, half a unit of FLT_EPSILON
  * each. */
