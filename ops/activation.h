@@ -112,6 +112,7 @@ static inline float hl__dense_scale(const hl_dense_config *config) { return conf
 
 /* ---- rows: the loop is compiled for each activation ---- */
 
+/* y[j] = act(scale (y[j] + bias[j])), z[j] = what is activated */
 typedef struct hl__activated_row {
     float *y;
     const float *bias; /* NULL: none */
@@ -131,10 +132,8 @@ static inline __attribute__((always_inline)) void hl__activate_row_by(hl_activat
     }
 }
 
-/* y[j] = act(scale (y[j] + bias[j])); z[j], where z is not NULL, gets what is activated. bias may be NULL. */
-static inline void hl__activate_row(const hl_dense_config *config, float *y, const float *bias, float *z, size_t n) {
-    hl__activated_row row = {.y = y, .bias = bias, .z = z, .n = n, .scale = hl__dense_scale(config)};
-    switch (config->activation) {
+static inline void hl__activate_row(hl_activation activation, hl__activated_row row) {
+    switch (activation) {
     case HL_ACTIVATION_NONE: hl__activate_row_by(HL_ACTIVATION_NONE, row); break;
     case HL_ACTIVATION_RELU: hl__activate_row_by(HL_ACTIVATION_RELU, row); break;
     case HL_ACTIVATION_GELU: hl__activate_row_by(HL_ACTIVATION_GELU, row); break;
@@ -145,6 +144,7 @@ static inline void hl__activate_row(const hl_dense_config *config, float *y, con
     }
 }
 
+/* dz[j] = scale dy[j] act'(known[j]) */
 typedef struct hl__gradient_row {
     const float *dy, *known; /* known is not read where there is no activation */
     float *dz;
@@ -163,11 +163,8 @@ static inline __attribute__((always_inline)) void hl__gradient_row_by(hl_activat
     }
 }
 
-/* dz[j] = scale dy[j] act'(known[j]) */
-static inline void hl__activation_gradient_row(const hl_dense_config *config, const float *dy, const float *known,
-                                               float *dz, size_t n) {
-    hl__gradient_row row = {.dy = dy, .known = known, .dz = dz, .n = n, .scale = hl__dense_scale(config)};
-    switch (config->activation) {
+static inline void hl__activation_gradient_row(hl_activation activation, hl__gradient_row row) {
+    switch (activation) {
     case HL_ACTIVATION_NONE: hl__gradient_row_by(HL_ACTIVATION_NONE, row); break;
     case HL_ACTIVATION_RELU: hl__gradient_row_by(HL_ACTIVATION_RELU, row); break;
     case HL_ACTIVATION_GELU: hl__gradient_row_by(HL_ACTIVATION_GELU, row); break;

@@ -26,8 +26,8 @@ static void forward_kernel(const hl_call *call, const hl_tile *tile) { hl__unary
 
 static hl__floats dx_of(hl__floats d, hl__floats x, const void *options) {
     const hl_clamp_config *config = options;
-    hl__floats outside = hl__select(x == x, hl__splat(0), x);
-    return hl__select((x >= config->low) & (x <= config->high), d, outside);
+    hl__ints inside = (x >= config->low) & (x <= config->high), outside = (x < config->low) | (x > config->high);
+    return hl__select(inside, d, hl__select(outside, hl__splat(0), x)); /* neither: NaN */
 }
 
 static void dx_kernel(const hl_call *call, const hl_tile *tile) { hl__binary_tile(call, tile, dx_of); }

@@ -87,7 +87,12 @@ static void finish_tile(const hl_call *call, const hl__tokens *y, const hl__toke
         size_t offset =
             hl__tokens_offset(y, at, row / at->n_tokens, columns.begin) + row % at->n_tokens * y->row_stride;
         float *y_t = hl__f32(&call->operand[FY]) + offset;
-        if (activates) hl__activate_row(config, y_t, bias_n, save ? hl__f32(z) + offset : NULL, n);
+        if (activates)
+            hl__activate_row(config->activation, (hl__activated_row){.y = y_t,
+                                                                     .bias = bias_n,
+                                                                     .z = save ? hl__f32(z) + offset : NULL,
+                                                                     .n = n,
+                                                                     .scale = hl__dense_scale(config)});
         if (adds) hl__add_row(y_t, hl__f32(residual) + offset, n);
     }
 }
@@ -128,8 +133,12 @@ static void dz_kernel(const hl_call *call, const hl_tile *tile) {
     size_t at[HL_MAX_RANK] = {0}, r = dz->shape.rank, n = dz->shape.extent[r - 1];
     for (bool started = false; hl__next_row(&box, r, at, &started);) {
         size_t offset = hl__offset(dz, at);
-        hl__activation_gradient_row(config, hl__f32(&call->operand[ZDY]) + offset,
-                                    known ? hl__f32(known) + offset : NULL, hl__f32(dz) + offset, n);
+        hl__activation_gradient_row(config->activation,
+                                    (hl__gradient_row){.dy = hl__f32(&call->operand[ZDY]) + offset,
+                                                       .known = known ? hl__f32(known) + offset : NULL,
+                                                       .dz = hl__f32(dz) + offset,
+                                                       .n = n,
+                                                       .scale = hl__dense_scale(config)});
     }
 }
 
