@@ -7,9 +7,9 @@
 
 #include "ops/elementwise.h"
 
-/* y of x; and dx of d = dy and of x or y, whichever the backward step reads. */
+/* y of x; and dx of dy and of x or y, whichever the backward step reads. */
 static hl__floats value_of(hl__floats x);
-static hl__floats dx_of(hl__floats d, hl__floats known);
+static hl__floats dx_of(hl__floats, hl__floats);
 
 static inline hl__floats hl__unary_value(hl__floats x, const void *options) {
     (void)options;
