@@ -10,12 +10,12 @@
  * A sum over a million tokens, taken one by one, would lose five digits: each term is rounded as the whole sum so far
  * is. Sums are made in three levels instead. A block of at most 512 tokens is one product, its share of dW; a tile adds
  * up the shares of its blocks; and the tiles of one part of dW, which run one after the other, add theirs to what is
- * there. A share goes through 16 KiB of scratch in the first-level cache, some 0.5 percent of the product's time. Where
- * one block has all tokens, its product is dW.
+ * there. A share goes through 16 KiB of scratch in the first-level cache: dW of 2048 x 768 x 768 takes 21.6 instead of
+ * 21.2 ms of a worker (EPYC with AVX-512, fastest of four rounds). Where one block has all tokens, its product is dW.
  *
- * No chain of additions is longer than the square root of the number of blocks, or than 512. n equal numbers, which
- * are the worst, are then off by at most a quarter of the three lengths together, in units of 2^-24 (each binade's
- * roundings go one way): 160 for a million tokens. */
+ * A chain has at most 512 additions, or about the square root of the number of blocks. n equal numbers, which are the
+ * worst, are then off by at most a quarter of the three lengths together, in units of 2^-24 (in each binade the
+ * roundings go one way): 152 for a million tokens. */
 #ifndef HL_OPS_LINEAR_GRADIENT_H
 #define HL_OPS_LINEAR_GRADIENT_H
 
