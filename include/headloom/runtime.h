@@ -3,12 +3,15 @@
  * The runtime: the machine's topology, one pool of workers a NUMA node, and the policy by which they run task graphs.
  *
  * Thread safety: every call may be made from any thread, also from inside the caller's own parallel region; runs that
- * are submitted at the same time are run one after the other. hl_runtime_destroy must be the last call.
+ * are submitted at the same time are run one after the other. hl_runtime_destroy must be the last call. A thread that
+ * calls needs no more than 128 KiB of stack, and neither does a worker (OMP_STACKSIZE), but for what callbacks take.
+ *
  * A kernel may call, too, but nothing waits for it, since it would wait for a run that waits for the kernel: what
  * another run has in use is refused with HL_BUSY (a runtime that has a run on; a state that is written, or about to
  * be). So a kernel may make and run programs of other runtimes, which are idle, and none of its own. Threads that a
- * kernel starts are not known to be its own: it must not wait for one that makes such a call. After fork the child owns
- * no workers: every call on a runtime of the parent returns HL_FORKED. */
+ * kernel starts are not known to be its own: it must not wait for one that makes such a call.
+ *
+ * After fork the child owns no workers: every call on a runtime of the parent returns HL_FORKED. */
 #ifndef HEADLOOM_RUNTIME_H
 #define HEADLOOM_RUNTIME_H
 

@@ -26,6 +26,15 @@
 #define LIMITS_OF_MEMORY 1
 #endif
 
+/* The thread sanitizer has a thread of its own in each process. */
+#if defined(__SANITIZE_THREAD__)
+#define LIMITS_OF_PROCESSES 0
+#elif defined(__has_feature)
+#define LIMITS_OF_PROCESSES (!__has_feature(thread_sanitizer))
+#else
+#define LIMITS_OF_PROCESSES 1
+#endif
+
 /* Makes this process the only one of its user: limits of processes do not hold for root, and count those of the same
  * user elsewhere. */
 static inline bool limits_own_user(void) {

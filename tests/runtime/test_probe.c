@@ -22,6 +22,7 @@ static size_t threads_of_this_process(void) {
 }
 
 START_TEST(AllThreadsComeAndNoneIsLeft) {
+    hl__probe_threads(1, 0); /* sanitizers may start a thread of their own beside the first */
     for (size_t n = 0; n <= 40; n++) {
         size_t before = threads_of_this_process();
         ck_assert_uint_eq(hl__probe_threads(n, 0), n);
@@ -44,6 +45,7 @@ static int fewer_by_processes(void *argument) {
 }
 
 START_TEST(LimitsOfProcessesAreMet) {
+    if (!LIMITS_OF_PROCESSES) return;
     for (rlim_t limit = 1; limit <= 13; limit++) limits_check_child(fewer_by_processes, &limit);
 }
 END_TEST

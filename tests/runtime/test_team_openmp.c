@@ -52,6 +52,7 @@ static int by_processes(void *argument) {
 }
 
 START_TEST(ALimitOfProcessesMakesForFewerWorkers) {
+    if (!LIMITS_OF_PROCESSES) return;
     for (size_t p = 0; p < N_POLICIES; p++)
         for (rlim_t limit = 1; limit <= 2 + ASKED + 3; limit++)
             limits_check_child(by_processes, &(limited){limit, policies[p].policy});
