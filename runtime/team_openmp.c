@@ -5,7 +5,8 @@
  *
  * OpenMP's runtimes end the process where they are refused a thread, or memory for one. Both are therefore tried before
  * the region is entered, and no more is asked for than there was. What others take between the two comes out of the
- * reserve that probe.h leaves. */
+ * reserve that probe.h leaves. Threads of LLVM's runtime are among these others where the address space is limited:
+ * each allocates when it is started, for which the C library maps up to 128 MiB, while the next are still to come. */
 #include <omp.h>
 #include <stdlib.h>
 #include <sys/mman.h>
@@ -17,11 +18,13 @@
 #define TEAM_BYTES ((size_t)1 << 20)
 #define MEMBER_BYTES ((size_t)16 << 10)
 
+#ifdef KMP_VERSION_MAJOR
+/* Of the stacks of OpenMP's threads. LLVM's runtime adds to what it says 128 bytes for each thread before, so that
+ * caches meet less. The C library keeps the stacks of threads that have ended, and must find them large enough. */
+static size_t stack_bytes(void) { return kmp_get_stacksize_s() + HL__MAX_TEAM * (size_t)128; }
+#else
 /* Of the stacks of OpenMP's threads; 0: the default of the process. */
 static size_t stack_bytes(void) {
-#ifdef KMP_VERSION_MAJOR
-    return kmp_get_stacksize_s(); /* LLVM's says it */
-#else
     static const char *const names[] = {"OMP_STACKSIZE", "GOMP_STACKSIZE"}; /* libgomp's come in this order */
     size_t bytes = 0;
     for (size_t i = 0; i < sizeof names / sizeof *names && bytes == 0; i++) {
@@ -29,8 +32,8 @@ static size_t stack_bytes(void) {
         if (text) bytes = hl__probe_stack_bytes(text);
     }
     return bytes;
-#endif
 }
+#endif
 
 hl_status hl__team_run(size_t n, void (*body)(void *argument), void *argument) {
     size_t limit = (size_t)omp_get_thread_limit();

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
+#include <omp.h>
 #include <spawn.h>
 #include <stddef.h>
 #include <stdlib.h>
@@ -17,6 +18,14 @@
 #include "tests/runtime/limits.h"
 #include "tests/support/policies.h"
 #include "tests/support/suite.h"
+
+/* No thread allocates before all have been started. LLVM's do, so that who comes first gets the memory that there is:
+ * nearly always a runtime is made of what is left, but not always (team_openmp.c). */
+#ifdef KMP_VERSION_MAJOR
+#define WAITS_FOR_ALL 0
+#else
+#define WAITS_FOR_ALL 1
+#endif
 
 enum { ASKED = 8 };
 
@@ -69,7 +78,7 @@ static int by_memory(void *argument) {
 }
 
 START_TEST(ALimitOfMemoryMakesForFewerWorkers) {
-    if (!LIMITS_OF_MEMORY) return;
+    if (!LIMITS_OF_MEMORY || !WAITS_FOR_ALL) return;
     for (rlim_t mib = 8; mib <= 120; mib += 2) limits_check_child(by_memory, &(limited){mib << 20, HL_POLICY_DATAFLOW});
 }
 END_TEST
