@@ -5,6 +5,7 @@
  *   build          nodes and values that the outputs need            hl__ir_build
  *   fuse           nodes replaced by faster ones                     hl__ir_fuse
  *   differentiate  calls: passes applied to values, both directions  hl__ir_differentiate
+ *   (need)         what can never be had is refused                 hl__ir_check_need (need.h)
  *   tile           each call's grid, plan and views                  hl__ir_tile
  *   place          a NUMA home for tiles and buffers                 hl__ir_place
  *   plan memory    buffers get lifetimes and offsets                 hl__ir_plan
@@ -17,6 +18,7 @@
 #include "graph/graph.h"
 #include "graph/store.h"
 #include "headloom/operator.h"
+#include "runtime/memory_limit.h"
 
 #define HL__NONE UINT32_MAX
 
@@ -104,7 +106,8 @@ typedef struct hl__ir {
     size_t n_calls, room_calls;
     size_t n_forward; /* calls before the first gradient */
     size_t scratch_bytes;
-    const struct hl_code *code; /* room for generated kernels, or NULL */
+    const struct hl_code *code;    /* room for generated kernels, or NULL */
+    const hl__memory_limit *limit; /* what the program may have, or NULL */
     size_t n_homes;
     uint32_t ones; /* the constant 1 (scalar), or HL__NONE */
     hl_status status;

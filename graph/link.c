@@ -93,6 +93,8 @@ static void expect_reads(hl__linker *l, uint32_t c, const hl__call *call) {
     }
 }
 
+_Static_assert(sizeof(hl__task) >= 64, "tile.c counts on it"); /* TASK_BYTES */
+
 static void link_calls(hl__linker *l, hl__task_function run) {
     uint32_t next_level = 0;
     for (uint32_t c = 0; c < l->ir->n_calls && !l->failed; c++) {

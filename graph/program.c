@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "graph/need.h"
 #include "graph/place.h"
 #include "graph/state.h"
 #include "ops/ops.h"
@@ -29,6 +30,7 @@ static hl_status compile(hl_program *program) {
     hl_status status = hl__ir_build(ir, program->graph, program->outputs, program->n_outputs);
     if (status == HL_OK) status = hl__ir_fuse(ir);
     if (status == HL_OK) status = hl__ir_differentiate(ir);
+    if (status == HL_OK) status = hl__ir_check_need(ir);
     if (status == HL_OK) status = hl__ir_tile(ir);
     if (status == HL_OK) status = hl__ir_place(ir, hl_runtime_nodes(program->runtime));
     if (status == HL_OK) status = hl__ir_plan(ir, &program->plan);
@@ -147,6 +149,8 @@ hl_status hl_program_create(hl_runtime *runtime, hl_graph *graph, hl_state *stat
     made->lease.code = hl__runtime_code(runtime);
     made->code = (struct hl_code){.place = hl__code_place, .room = &made->lease};
     made->ir.code = &made->code;
+    made->limit = hl__runtime_memory_limit(runtime);
+    made->ir.limit = &made->limit;
     made->outputs = hl__store_copy(&made->ir.store, outputs, n_outputs * sizeof *outputs);
     status = made->outputs ? compile(made) : hl__ir_no_memory(&made->ir);
     if (status == HL_OK) status = take_arenas(made);

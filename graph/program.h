@@ -12,6 +12,7 @@
 #include "headloom/program.h"
 #include "ops/gemm.h"
 #include "runtime/code.h"
+#include "runtime/memory_limit.h"
 
 /* A tensor of the state that the program uses. */
 typedef struct hl__binding {
@@ -29,7 +30,8 @@ struct hl_program {
     hl__link_counts counts;
     struct hl_code code;  /* where its passes find room for kernels, */
     hl__code_lease lease; /* and what it holds there */
-    void **arenas;        /* plan.n_arenas */
+    hl__memory_limit limit;
+    void **arenas; /* plan.n_arenas */
     hl_tensor **outputs;
     size_t n_outputs;
     hl__binding *bindings; /* one a state tensor */

@@ -9,6 +9,8 @@
 
 /* More tiles than this in one call would overflow task numbers long before memory runs out. */
 #define MAX_TILES ((size_t)1 << 28)
+#define MAX_TASKS ((size_t)1 << 31) /* leaves as many numbers for joins */
+#define TASK_BYTES ((size_t)64)     /* of one, in a frozen graph (runtime/task.h) */
 
 void hl__tile_at(const hl__call *call, size_t number, hl_tile *tile) {
     for (size_t i = HL_GRID_RANK; i-- > 0;) {
@@ -58,7 +60,8 @@ static hl_status check_boxes(hl__ir *ir, const hl__call *call, const hl_tile *ti
     return HL_OK;
 }
 
-static hl_status tile_call(hl__ir *ir, hl__call *call) {
+/* Views, plan, grid and scratch of a call. */
+static hl_status cut_call(hl__ir *ir, hl__call *call) {
     const hl_pass *pass = call->pass;
     for (size_t i = 0; i < call->call.n_reads + call->call.n_writes; i++)
         call->view[i] = hl__ir_view(ir, call->operand[i]);
@@ -80,6 +83,30 @@ static hl_status tile_call(hl__ir *ir, hl__call *call) {
     }
     size_t scratch = pass->scratch ? pass->scratch(&call->call) : 0;
     if (scratch > ir->scratch_bytes) ir->scratch_bytes = scratch;
+    return HL_OK;
+}
+
+/* All tiles will be tasks: their numbers must fit, and the tasks themselves. */
+static hl_status check_tiles(hl__ir *ir) {
+    size_t n = 0;
+    const hl__call *most = NULL;
+    for (size_t c = 0; c < ir->n_calls; c++) {
+        n += ir->calls[c]->n_tiles; /* at most 2^32 times MAX_TILES */
+        if (!most || ir->calls[c]->n_tiles > most->n_tiles) most = ir->calls[c];
+    }
+    if (n > MAX_TASKS)
+        return hl__ir_fail(ir, HL_OUT_OF_RANGE, "%s is %zu tiles, and all calls are %zu, more than %zu", most->name,
+                           most->n_tiles, n, MAX_TASKS);
+    if (ir->limit && n > ir->limit->bytes / TASK_BYTES)
+        return hl__ir_fail(ir, HL_OUT_OF_MEMORY,
+                           "%s is %zu tiles, and all calls are %zu, which take %zu bytes; %s is %zu", most->name,
+                           most->n_tiles, n, n * TASK_BYTES, ir->limit->of, ir->limit->bytes);
+    return HL_OK;
+}
+
+/* What the tiles of a call touch, and cost. */
+static hl_status look_at_tiles(hl__ir *ir, hl__call *call) {
+    const hl_pass *pass = call->pass;
     for (size_t t = 0; t < call->n_tiles; t++) {
         hl_tile tile;
         hl__tile_at(call, t, &tile);
@@ -92,6 +119,8 @@ static hl_status tile_call(hl__ir *ir, hl__call *call) {
 }
 
 hl_status hl__ir_tile(hl__ir *ir) {
-    for (size_t c = 0; c < ir->n_calls && ir->status == HL_OK; c++) tile_call(ir, ir->calls[c]);
+    for (size_t c = 0; c < ir->n_calls && ir->status == HL_OK; c++) cut_call(ir, ir->calls[c]);
+    if (ir->status == HL_OK) check_tiles(ir);
+    for (size_t c = 0; c < ir->n_calls && ir->status == HL_OK; c++) look_at_tiles(ir, ir->calls[c]);
     return ir->status;
 }

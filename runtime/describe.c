@@ -28,7 +28,8 @@ hl_status hl__findings_keep(hl__findings *findings, const hl__system *system, si
         if (value && snprintf(kept, HL__VARIABLE_BYTES, "%s", value) >= HL__VARIABLE_BYTES)
             memcpy(kept + HL__VARIABLE_BYTES - sizeof "...", "...", sizeof "...");
     }
-    return hl__cgroup_cpus(system, &findings->quota);
+    hl_status status = hl__cgroup_cpus(system, &findings->quota);
+    return status == HL_OK ? hl__cgroup_memory(system, &findings->memory) : status;
 }
 
 /* ---- texts ---- */
@@ -133,8 +134,11 @@ static void add_caches(hl__text *text, const hl_runtime *runtime) {
 /* ---- limits and what follows ---- */
 
 static void add_limits(hl__text *text, const hl__findings *findings) {
-    if (findings->quota > 0) hl__text_add(text, "control groups: a quota of %zu CPUs\n", findings->quota);
-    else hl__text_add(text, "control groups: no quota\n");
+    hl__text_add(text, "control groups: ");
+    if (findings->quota > 0) hl__text_add(text, "a quota of %zu CPUs", findings->quota);
+    else hl__text_add(text, "no quota");
+    if (findings->memory > 0) hl__text_add(text, ", %zu MiB of memory", findings->memory >> 20);
+    hl__text_add(text, "\n");
     for (size_t v = 0; v < HL__N_VARIABLES; v++) {
         if (findings->is_set[v]) hl__text_add(text, "%s: %s\n", variable_names[v], findings->variable[v]);
         else hl__text_add(text, "%s: not set\n", variable_names[v]);

@@ -30,6 +30,7 @@ enum {
 typedef struct hl__findings {
     size_t workers; /* that the options ask for; 0: none */
     size_t quota;   /* CPUs that the control groups allow; 0: no limit */
+    size_t memory;  /* bytes that they allow, without swap; 0: no limit */
     bool is_set[HL__N_VARIABLES];
     char variable[HL__N_VARIABLES][HL__VARIABLE_BYTES]; /* longer ones are cut */
 } hl__findings;

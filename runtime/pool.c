@@ -246,4 +246,8 @@ size_t hl_runtime_workers(const hl_runtime *runtime) { return runtime ? runtime-
 
 size_t hl_runtime_nodes(const hl_runtime *runtime) { return runtime ? runtime->n_pools : 0; }
 
+hl__memory_limit hl__runtime_memory_limit(const hl_runtime *runtime) {
+    return hl__memory_limit_find(runtime->findings.memory);
+}
+
 hl__code *hl__runtime_code(const hl_runtime *runtime) { return runtime->code; }

@@ -12,6 +12,7 @@
 #include "runtime/code.h"
 #include "runtime/describe.h"
 #include "runtime/error.h"
+#include "runtime/memory_limit.h"
 #include "runtime/policy.h"
 #include "runtime/run.h"
 #include "runtime/topology.h"

@@ -221,6 +221,53 @@ START_TEST(APassThatCannotBePreparedIsRefused) {
 }
 END_TEST
 
+static hl_status tile_within(hl_graph *g, hl_tensor *const outputs[], size_t n, size_t bytes, char words[640]) {
+    hl__memory_limit limit = {.bytes = bytes, .of = "the allowance"};
+    hl__ir ir = {0};
+    ck_assert_int_eq(kit_stages(&ir, g, outputs, n, KIT_DIFFERENTIATED), HL_OK);
+    ir.limit = &limit;
+    hl_status status = hl__ir_tile(&ir);
+    snprintf(words, 640, "%s", ir.message);
+    hl__ir_clear(&ir);
+    return status;
+}
+
+/* Before any tile is looked at: this one has too many for that. */
+START_TEST(TilesBeyondMemoryAreRefusedAtOnce) {
+    char words[640];
+    hl_graph *g = kit_graph();
+    told options = {.grid = {(size_t)1 << 14, (size_t)1 << 14, 1, 1}};
+    hl_tensor *y = apply(g, &obedient, &options);
+    ck_assert_int_eq(tile_within(g, &y, 1, ((size_t)64 << 28) - 1, words), HL_OUT_OF_MEMORY);
+    kit_assert_says(words, "stubborn.forward is 268435456 tiles");
+    kit_assert_says(words, "the allowance is 17179869183");
+    hl_graph_destroy(g);
+    g = kit_graph();
+    options = (told){.grid = {1, 4, 1, 1}};
+    y = apply(g, &obedient, &options);
+    ck_assert_int_eq(tile_within(g, &y, 1, 4 * 64, words), HL_OK);
+    ck_assert_int_eq(tile_within(g, &y, 1, 4 * 64 - 1, words), HL_OUT_OF_MEMORY);
+    hl_graph_destroy(g);
+}
+END_TEST
+
+START_TEST(MoreTilesThanTasksHaveNumbersAreRefusedAtOnce) {
+    char words[640];
+    hl_graph *g = kit_graph();
+    hl_tensor *outputs[9];
+    told options = {.grid = {(size_t)1 << 28, 1, 1, 1}};
+    for (size_t i = 0; i < 9; i++) {
+        char name[8];
+        snprintf(name, sizeof name, "x%zu", i);
+        hl_tensor *x = hl_input(g, name, HL_F32, HL_SHAPE(6, 5));
+        outputs[i] = hl_apply(g, &obedient, &x, 1, &options, NULL);
+    }
+    ck_assert_int_eq(tile_within(g, outputs, 9, SIZE_MAX, words), HL_OUT_OF_RANGE);
+    kit_assert_says(words, "all calls are 2415919104, more than 2147483648");
+    hl_graph_destroy(g);
+}
+END_TEST
+
 /* ---- what passes say ---- */
 
 /* Boxes as large as the operand, empty ones, and whatever is said of an operand that is left out are fine. */
@@ -344,6 +391,7 @@ int main(void) {
                            BoxesAreEmptyWhereAnAxisIs, GridsWithoutTilesAreRefused,
                            GridsWithTooManyTilesAreRefusedAlsoWhereTheProductOverflows,
                            BoxesOutsideOfTheirOperandsAreRefusedWithTileAndOperand, APassThatCannotBePreparedIsRefused,
+                           TilesBeyondMemoryAreRefusedAtOnce, MoreTilesThanTasksHaveNumbersAreRefusedAtOnce,
                            BoxesInsideAndBoxesOfAbsentOperandsAreTaken, CostsAreSummedOverTheTiles,
                            ScratchIsWhatTheHungriestCallNeeds, EachCallIsPreparedOnceOnItsOwnZeroedPlan,
                            TheTilesOfACallWriteAllThatItWrites));

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * CPU quotas, as control groups of both versions give them. */
+ * CPU quotas and limits of memory, as control groups of both versions give them. */
 #include "runtime/cgroup.h"
 
 #include "tests/runtime/fake_system.h"
@@ -18,6 +18,45 @@ static size_t cpus_of(const fake_pair *files) {
     ck_assert_int_eq(hl__cgroup_cpus(&fake.system, &cpus), HL_OK);
     return cpus;
 }
+
+static size_t memory_of(const fake_pair *files) {
+    fake_system fake;
+    fake_system_init(&fake, "pu:4");
+    fake.files = files;
+    size_t bytes = 99;
+    ck_assert_int_eq(hl__cgroup_memory(&fake.system, &bytes), HL_OK);
+    return bytes;
+}
+
+START_TEST(MemoryOfVersion2IsTheTightestOnTheWayUp) {
+    ck_assert_uint_eq(memory_of(NULL), 0);
+    ck_assert_uint_eq(memory_of((fake_pair[]){{"/proc/self/mountinfo", V2_MOUNT},
+                                              {"/proc/self/cgroup", "0::/a/b/c\n"},
+                                              {"/sys/fs/cgroup/a/b/c/memory.max", "max\n"},
+                                              {"/sys/fs/cgroup/a/b/memory.max", "8589934592\n"},
+                                              {"/sys/fs/cgroup/a/memory.max", "17179869184\n"},
+                                              {NULL, NULL}}),
+                      (size_t)8 << 30);
+    ck_assert_uint_eq(memory_of((fake_pair[]){{"/proc/self/mountinfo", V2_MOUNT},
+                                              {"/proc/self/cgroup", "0::/a\n"},
+                                              {"/sys/fs/cgroup/a/memory.max", "max\n"},
+                                              {NULL, NULL}}),
+                      0);
+}
+END_TEST
+
+/* The hierarchy of the memory controller, not that of the CPUs. */
+START_TEST(MemoryOfVersion1IsRead) {
+    ck_assert_uint_eq(memory_of((fake_pair[]){{"/proc/self/mountinfo", V1_MOUNT
+                                               "33 20 0:29 / /sys/fs/cgroup/memory rw - cgroup cgroup rw,memory\n"},
+                                              {"/proc/self/cgroup", "5:memory:/job\n3:cpu,cpuacct:/other\n"},
+                                              {"/sys/fs/cgroup/memory/job/memory.limit_in_bytes", "1048576\n"},
+                                              {"/sys/fs/cgroup/memory/memory.limit_in_bytes", "9223372036854771712\n"},
+                                              {"/sys/fs/cgroup/cpu,cpuacct/other/memory.limit_in_bytes", "1\n"},
+                                              {NULL, NULL}}),
+                      (size_t)1 << 20);
+}
+END_TEST
 
 START_TEST(NoGroupsMeanNoLimit) {
     ck_assert_uint_eq(cpus_of(NULL), 0);
@@ -133,6 +172,7 @@ END_TEST
 
 int main(void) {
     return run_tests("cgroup",
-                     TESTS(NoGroupsMeanNoLimit, Version2QuotaIsRead, Version1QuotaIsRead, FractionsCountAsOne,
+                     TESTS(NoGroupsMeanNoLimit, MemoryOfVersion2IsTheTightestOnTheWayUp, MemoryOfVersion1IsRead,
+                           Version2QuotaIsRead, Version1QuotaIsRead, FractionsCountAsOne,
                            TheTightestGroupOnTheWayUpCounts, TheMountsRootIsTakenOffThePath, EscapedPathsAreRead));
 }
