@@ -9,7 +9,7 @@ if(OpenMP_C_LIB_NAMES MATCHES "gomp")
 else()
   set(openmp_runtime ${OpenMP_omp_LIBRARY})
 endif()
-set(private_libraries ${openmp_runtime} pthread dl m)
+set(private_libraries ${openmp_runtime} pthread gcc_s m)
 
 function(headloom_library target)
   target_include_directories(${target} INTERFACE $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/include>

@@ -3,14 +3,17 @@
  * Runs take no memory from anywhere: neither the library nor what it is linked with (OpenMP's runtime, hwloc, the
  * generator of kernels) calls the C library's allocator or maps pages while a program is written, run and read, on
  * whatever thread. The allocator is replaced for the whole process by one that counts. Sanitizers bring their own,
- * which cannot be replaced: there only the calls of the library's own code are counted. */
+ * which cannot be replaced: there only the calls of the library's own code are counted. Programs that are gone keep
+ * nothing either. */
 #include <errno.h>
 #include <malloc.h>
 #include <stdatomic.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
+#include "runtime/code.h"
 #include "runtime/memory.h"
 #include "tests/graph/training.h"
 #include "tests/support/policies.h"
@@ -169,8 +172,57 @@ START_TEST(RefusalsTakeNoMemory) {
 }
 END_TEST
 
+/* ---- many programs, one after the other ---- */
+
+/* Memory that this process has now, in bytes: the second number of the file, in pages. */
+static size_t resident_bytes(void) {
+    unsigned long mapped = 0, resident = 0;
+    FILE *file = fopen("/proc/self/statm", "r");
+    ck_assert(file && fscanf(file, "%lu %lu", &mapped, &resident) == 2);
+    fclose(file);
+    return resident * (size_t)sysconf(_SC_PAGESIZE);
+}
+
+/* Attention of T tokens, and its gradient, in a program that lives for one run. */
+static void attend_once(hl_runtime *runtime, hl_state *state, size_t T) {
+    static float values[3 * 2 * 700 * 16];
+    hl_graph *g = kit_graph();
+    hl_shape shape = HL_SHAPE(1, 2, T, 16);
+    hl_tensor *q = hl_input(g, "q", HL_F32, shape), *k = hl_input(g, "k", HL_F32, shape);
+    hl_tensor *v = hl_input(g, "v", HL_F32, shape);
+    hl_tensor *y = hl_weight(g, hl_softmax(g, hl_score(g, q, k, &(hl_score_options){.mask = HL_MASK_CAUSAL})), v);
+    hl_tensor *loss = hl_sum(g, y, 15, false), *dq = hl_gradient(g, loss, q), *dv = hl_gradient(g, loss, v);
+    hl_program *program = kit_program(runtime, g, state, (hl_tensor *[]){loss, dq, dv}, 3);
+    size_t bytes = hl_shape_elements(&shape) * sizeof *values;
+    kit_write(program, q, values, bytes);
+    kit_write(program, k, values, bytes);
+    kit_write(program, v, values, bytes);
+    kit_run(program);
+    hl_program_destroy(program);
+    hl_graph_destroy(g);
+}
+
+/* 700 lengths may keep 64 MiB in all, so each a 700th of that: a few pages that the allocator does not give back, and
+ * no kernels, of which each length has dozens of its own. */
+START_TEST(ProgramsOfManyLengthsLeaveNothingBehind) {
+    const size_t settled = 20, n = TRAINING_SANITIZED ? 60 : 700;
+    hl_runtime *runtime = kit_runtime(1);
+    hl_state *state = kit_state();
+    size_t before = 0;
+    for (size_t i = 0; i < n; i++) {
+        if (i == settled) before = resident_bytes();
+        attend_once(runtime, state, n - i); /* the longest first: what they leave is there for the others */
+        ck_assert_uint_eq(hl__code_count(hl__runtime_code(runtime)).pieces, 0);
+    }
+    size_t after = resident_bytes(), grown = after > before ? after - before : 0;
+    if (!TRAINING_SANITIZED) ck_assert_uint_lt(grown, ((size_t)64 << 20) / 700 * (n - settled));
+    hl_state_destroy(state);
+    hl_runtime_destroy(runtime);
+}
+END_TEST
+
 int main(void) {
-    return run_tests("graph/program memory",
-                     TESTS(CallsFromOtherLibrariesAreCounted, WritingRunningAndReadingTakeNoMemory,
-                           TracedRunsTakeNoMemoryEither, RefusalsTakeNoMemory));
+    return run_tests("graph/program memory", TESTS(CallsFromOtherLibrariesAreCounted,
+                                                   WritingRunningAndReadingTakeNoMemory, TracedRunsTakeNoMemoryEither,
+                                                   RefusalsTakeNoMemory, ProgramsOfManyLengthsLeaveNothingBehind));
 }

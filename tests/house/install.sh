@@ -24,8 +24,8 @@ pc() { PKG_CONFIG_PATH=$(dirname "$(find "$prefix" -name headloom.pc)") pkg-conf
 library=$(dirname "$(find "$prefix" -name libheadloom.so)")
 version=$(pc --modversion headloom)
 needed=$(readelf -d "$library/libheadloom.so" | sed -n 's/.*(NEEDED).*\[\(.*\)\]/\1/p')
-if grep -vE '^(libhwloc|libgomp|libomp|libc|libm|libdl|libpthread|ld-linux[a-z0-9-]*)\.so' <<<"$needed"; then
-    echo "the library needs more than hwloc, the compiler's OpenMP library and the system's"
+if grep -vE '^(libhwloc|libgomp|libomp|libgcc_s|libc|libm|libdl|libpthread|ld-linux[a-z0-9-]*)\.so' <<<"$needed"; then
+    echo "the library needs more than hwloc, the compiler's libraries and the system's"
     exit 1
 fi
 

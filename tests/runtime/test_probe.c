@@ -9,7 +9,7 @@
 #include <stdint.h>
 #include <sys/resource.h>
 
-#include "tests/runtime/limits.h"
+#include "tests/support/limits.h"
 #include "tests/support/suite.h"
 
 static size_t threads_of_this_process(void) {

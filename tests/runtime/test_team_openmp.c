@@ -15,7 +15,7 @@
 
 #include "headloom/runtime.h"
 #include "tests/runtime/dag.h"
-#include "tests/runtime/limits.h"
+#include "tests/support/limits.h"
 #include "tests/support/policies.h"
 #include "tests/support/suite.h"
 

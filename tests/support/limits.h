@@ -2,8 +2,8 @@
  *
  * Children with limits: they are forked while this process has no team of threads, and end by themselves, or the test
  * fails. */
-#ifndef HL_TESTS_RUNTIME_LIMITS_H
-#define HL_TESTS_RUNTIME_LIMITS_H
+#ifndef HL_TESTS_SUPPORT_LIMITS_H
+#define HL_TESTS_SUPPORT_LIMITS_H
 
 #include <check.h>
 #include <sched.h>
@@ -49,8 +49,8 @@ static inline rlim_t limits_mapped_bytes(void) {
     return (rlim_t)pages * (rlim_t)sysconf(_SC_PAGESIZE);
 }
 
-/* Fails the test unless the body comes to its end in a child and gives 0, or LIMITS_CANNOT_TELL. */
-static inline void limits_check_child(int (*body)(void *argument), void *argument) {
+/* Runs the body in a child. Its result, or less than 0 where a signal ended it. */
+static inline int limits_child(int (*body)(void *argument), void *argument) {
     pid_t pid = fork();
     if (pid == 0) {
         signal(SIGALRM, SIG_DFL);
@@ -60,8 +60,13 @@ static inline void limits_check_child(int (*body)(void *argument), void *argumen
     ck_assert_int_gt(pid, 0);
     int outcome;
     ck_assert_int_eq(waitpid(pid, &outcome, 0), pid);
-    ck_assert_msg(WIFEXITED(outcome), "ended by signal %d", WTERMSIG(outcome));
-    int code = WEXITSTATUS(outcome);
+    return WIFEXITED(outcome) ? WEXITSTATUS(outcome) : -WTERMSIG(outcome);
+}
+
+/* Fails the test unless the body comes to its end in a child and gives 0, or LIMITS_CANNOT_TELL. */
+static inline void limits_check_child(int (*body)(void *argument), void *argument) {
+    int code = limits_child(body, argument);
+    ck_assert_msg(code >= 0, "ended by signal %d", -code);
     ck_assert_msg(code == 0 || code == LIMITS_CANNOT_TELL, "the child ended with %d", code);
 }
 
