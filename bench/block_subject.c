@@ -24,10 +24,10 @@ static hl_shape part_shape(const block_shape *shape, int part) {
     }
 }
 
-/* The layer makes its parameters by name, and so finds those that are there. */
+/* The layer shares the parameters that are there by its names. */
 static hl_tensor *build(const bench_subject *subject, hl_graph *graph, hl_tensor *const part[]) {
     const block_shape *shape = subject->context;
-    hl_nn nn = {.graph = graph, .training = true};
+    hl_nn nn = {.graph = graph, .training = true, .share = true};
     hl_attention_options options = {.heads = shape->heads, .mask = shape->mask.kind, .window = shape->mask.window};
     return hl_nn_multi_head_attention(&nn, "mha", part[BLOCK_X], &options);
 }

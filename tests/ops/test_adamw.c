@@ -14,7 +14,6 @@ enum { P, M, V, G, RATE, COUNT };
 /* Options are floats: what is written 0.9 is the float next to it. */
 static void step(const op_case *c, const double *const in[], double *const out[], bool of_sizes) {
     const hl_adamw_config *config = c->options;
-    if (!isfinite(in[RATE][0])) return; /* nothing changes: out holds what was there */
     double b1 = (double)(config->beta1 > 0 ? config->beta1 : 0.9f);
     double b2 = (double)(config->beta2 > 0 ? config->beta2 : 0.999f);
     double epsilon = (double)(config->epsilon > 0 ? config->epsilon : 1e-8f), rate = in[RATE][0], t = in[COUNT][0] + 1;

@@ -12,7 +12,6 @@ enum { P, V, G, RATE, COUNT };
 static void step(const op_case *c, const double *const in[], double *const out[], bool of_sizes) {
     const hl_sgd_config *config = c->options;
     double sign = of_sizes ? 1 : -1;
-    if (!isfinite(in[RATE][0])) return; /* nothing changes: out holds what was there */
     for (size_t i = 0; i < hl_shape_elements(&c->inputs[P].shape); i++) {
         double terms[] = {in[V] ? (double)config->momentum * in[V][i] : 0, in[G][i], (double)config->decay * in[P][i]};
         double v = 0, p = of_sizes ? fabs(in[P][i]) : in[P][i];
