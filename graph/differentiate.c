@@ -245,7 +245,7 @@ static size_t split_nodes(walk *w) {
         if (is_late) behind[n_late++] = node;
         else ir->nodes[n_early++] = node;
     }
-    memcpy(ir->nodes + n_early, behind, n_late * sizeof *behind);
+    if (n_late) memcpy(ir->nodes + n_early, behind, n_late * sizeof *behind);
     for (size_t g = 0; g < ir->n_gradients; g++)
         if (late[ir->gradients[g].loss])
             hl__ir_fail(ir, HL_UNSUPPORTED, "gradient of '%s': the loss itself depends on a gradient",

@@ -380,7 +380,7 @@ static hl_status sort_nodes(fusion *f) {
             changed = true;
         }
     }
-    memcpy(ir->nodes, sorted, n_sorted * sizeof *sorted);
+    if (n_sorted) memcpy(ir->nodes, sorted, n_sorted * sizeof *sorted);
     ir->n_nodes = n_sorted;
     return HL_OK;
 }

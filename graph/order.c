@@ -159,7 +159,7 @@ hl_status hl__order_calls(hl__ir *ir) {
     if (o.n_updates)
         hl__ir_fail(ir, HL_UNSUPPORTED, "'%s' overwrites a state tensor that another update still has to read",
                     o.updates[0]->name);
-    else memcpy(ir->calls, o.ordered, ir->n_calls * sizeof *ir->calls);
+    else if (ir->n_calls) memcpy(ir->calls, o.ordered, ir->n_calls * sizeof *ir->calls); /* else calls is NULL */
     hl__store_clear(&o.scratch);
     return ir->status;
 }

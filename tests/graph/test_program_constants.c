@@ -78,6 +78,19 @@ START_TEST(TheyAndViewsOfThemMayBeOutputs) {
 }
 END_TEST
 
+START_TEST(AProgramMayHoldThemAlone) {
+    machine m = open_machine();
+    hl_tensor *c = hl_constant(m.graph, NULL, HL_F32, HL_SHAPE(2), (float[]){3, 5});
+    hl_program *program = kit_program(m.runtime, m.graph, m.state, &c, 1);
+    float seen[2];
+    kit_run(program);
+    kit_read(program, c, seen, sizeof seen);
+    ck_assert_mem_eq(seen, ((float[2]){3, 5}), sizeof seen);
+    hl_program_destroy(program);
+    close_machine(&m);
+}
+END_TEST
+
 /* ---- where inputs stand ---- */
 
 enum { B = 2, T = 5, H = 2, D = 3, C = 4, WORDS = 7 };
@@ -189,6 +202,6 @@ END_TEST
 int main(void) {
     return run_tests("graph/program_constants",
                      TESTS(TheirValuesAreCopiedAndLastFromRunToRun, TheyCannotBeWritten, TheyAndViewsOfThemMayBeOutputs,
-                           AModelHasTheSameBitsWithThemAsWithInputs, GradientsPassThemByUnlessAskedFor,
-                           OptimisersTrainWhatIsBesideThemAtARateThatIsOne));
+                           AProgramMayHoldThemAlone, AModelHasTheSameBitsWithThemAsWithInputs,
+                           GradientsPassThemByUnlessAskedFor, OptimisersTrainWhatIsBesideThemAtARateThatIsOne));
 }
