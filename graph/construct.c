@@ -54,7 +54,7 @@ hl_tensor *hl_dropout(hl_graph *graph, hl_tensor *x, float rate, uint64_t seed) 
     if (!(rate >= 0 && rate < 1))
         return hl__graph_fail(graph, HL_OUT_OF_RANGE, "dropout of '%s': rate %g is not in [0, 1)", hl_tensor_name(x),
                               (double)rate);
-    if (rate == 0) return x;
+    if (rate == 0 && x && x->graph == graph && x->dtype == HL_F32) return x; /* any other is refused below */
     return apply(graph, HL__OP_dropout, (hl_tensor *[]){x, hl__graph_step(graph)}, 2,
                  &(hl_dropout_config){.rate = rate, .seed = seed});
 }

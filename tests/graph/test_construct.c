@@ -309,6 +309,10 @@ START_TEST(OptionsOutOfRangeAreRefused) {
     hl_tensor *x = hl_input(g, "x", HL_F32, HL_SHAPE(4, 6));
     ck_assert_ptr_eq(hl_dropout(g, x, 0, 1), x);
     assert_fails(g, hl_slice(g, x, 0, 3, 3), "slice");
+    g = kit_graph(); /* a rate of 0 lets nothing through that another would refuse */
+    assert_fails(g, hl_dropout(g, NULL, 0, 1), "dropout");
+    g = kit_graph();
+    assert_fails(g, hl_dropout(g, hl_input(g, "whole", HL_I32, HL_SHAPE(4)), 0, 1), "dropout");
     g = kit_graph();
     x = hl_input(g, "x", HL_F32, HL_SHAPE(4, 6));
     assert_fails(g, hl_slice(g, x, 2, 0, 1), "slice");
