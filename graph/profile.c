@@ -124,9 +124,10 @@ static hl_status make(hl_program *program, hl_profile **made) {
 }
 
 hl_status hl_program_profile(hl_program *program, hl_profile **profile) {
-    if (!program || !profile) return HL_INVALID_ARGUMENT;
+    if (!program) return HL_INVALID_ARGUMENT;
     if (!hl__program_take(program)) return HL_BUSY;
-    hl_status status = make(program, profile);
+    hl_status status = profile ? make(program, profile) : HL_INVALID_ARGUMENT;
+    if (!profile) fail(program, status, "hl_program_profile: no place for the profile");
     hl__program_give_back(program);
     return status;
 }

@@ -105,9 +105,12 @@ static hl_status begin_between_runs(hl_runtime *runtime) {
 }
 
 hl_status hl_runtime_trace_write(hl_runtime *runtime, const char *path) {
-    if (!path) return HL_INVALID_ARGUMENT;
     hl_status status = begin_between_runs(runtime);
     if (status != HL_OK) return status;
+    if (!path) {
+        status = hl__error_set(&runtime->error, HL_INVALID_ARGUMENT, "hl_runtime_trace_write: the path is NULL");
+        goto done;
+    }
     hl__trace_row *rows = hl__allocate(runtime->n_workers, sizeof *rows);
     if (!rows) {
         status = hl__error_set(&runtime->error, HL_OUT_OF_MEMORY, "%zu rows of a trace", runtime->n_workers);

@@ -274,6 +274,7 @@ START_TEST(WhatCannotBeIsRefused) {
     ck_assert_int_eq(hl_program_profile_stop(NULL), HL_INVALID_ARGUMENT);
     ck_assert_int_eq(hl_program_profile(NULL, &profile), HL_INVALID_ARGUMENT);
     ck_assert_int_eq(hl_program_profile(p.program, NULL), HL_INVALID_ARGUMENT);
+    kit_assert_says(hl_program_error(p.program), "no place for the profile");
     ck_assert(!atomic_flag_test_and_set(&p.program->busy)); /* as another thread would have it */
     ck_assert_int_eq(hl_program_profile_start(p.program), HL_BUSY);
     ck_assert_int_eq(hl_program_profile_stop(p.program), HL_BUSY);
