@@ -344,7 +344,7 @@ static inline hl__floats hl__normal_tail(hl__floats a, hl__floats *bell) {
     below = hl__fma(below, a, hl__splat(0x1.33d73cp+0f));
     below = hl__fma(below, a, hl__splat(0x1.acaa60p+0f));
     below = hl__fma(below, a, hl__splat(1.0f));
-    hl__floats h = (hl__floats)(((hl__ints)a + 0x800) & ~0xfff);
+    hl__floats h = (hl__floats)(((hl__bits)a + 0x800u) & ~0xfffu); /* unsigned: the bits of a NaN may wrap */
     *bell = hl__exp_less(-0.5f * h * h, 0.5f * (a - h) * (a + h));
     return above / below;
 }
