@@ -35,6 +35,10 @@
 #define LIMITS_OF_PROCESSES 1
 #endif
 
+/* Under the thread sanitizer the OpenMP runtime tells what it synchronises through a library (Archer) that it loads
+ * with its first team, which needs executable memory. */
+#define LIMITS_OF_CODE LIMITS_OF_PROCESSES
+
 /* Makes this process the only one of its user: limits of processes do not hold for root, and count those of the same
  * user elsewhere. */
 static inline bool limits_own_user(void) {
