@@ -3,8 +3,8 @@
  * Runs the fuzzer's cases, some dozens in a child process each, which has made no thread before: a signal, a report of
  * a sanitizer, a leak, a hang and a wrong answer are told with the seed of their case and what the case has done. Cases
  * under a limit of the system (address space, threads, stacks) have a child of their own.
- *   FUZZ_SEED=n   that case alone      FUZZ_MS=n      for how long to go on
- *   FUZZ_FIRST=n  where to begin       FUZZ_FINDINGS=n  how many to tell before giving up */
+ *   FUZZ_SEED=n   that case alone, and what it did   FUZZ_MS=n        for how long to go on
+ *   FUZZ_FIRST=n  where to begin                     FUZZ_FINDINGS=n  how many to tell before giving up */
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
@@ -175,6 +175,7 @@ static void run_batch(uint64_t first, uint64_t n) {
 typedef struct limited {
     uint64_t seed;
     size_t workers, n_calls;
+    bool odd; /* the number of workers, or what the environment says of it */
 } limited;
 
 /* A whole life, of which any call may fail. Whoever has a handle may go on. */
@@ -186,9 +187,11 @@ static void *live(void *argument) {
     hl_runtime_options options = {.workers = given->workers, .policy = policies[fuzz_below(&f, N_POLICIES)].policy};
     fuzz_runtimes runtimes = {{NULL}, {{0}}};
     hl_status status = hl_runtime_create(&options, &runtimes.runtime[0]);
-    const unsigned allowed = FUZZ_BIT(HL_OK) | FUZZ_BIT(HL_SYSTEM) | FUZZ_BIT(HL_OUT_OF_MEMORY);
+    const unsigned allowed =
+        FUZZ_BIT(HL_OK) | FUZZ_BIT(HL_SYSTEM) | FUZZ_BIT(HL_OUT_OF_MEMORY) | FUZZ_BIT(HL_INVALID_ARGUMENT);
     fuzz_say(&f, "a runtime of %zu workers: %s\n", given->workers, hl_status_string(status));
-    fuzz_status(&f, "hl_runtime_create", status, allowed, NULL);
+    fuzz_status(&f, "hl_runtime_create", status, allowed, hl_runtime_error(NULL));
+    fuzz_check(&f, given->odd || status != HL_INVALID_ARGUMENT, "hl_runtime_create: %s", hl_runtime_error(NULL));
     for (size_t i = 1; i < FUZZ_RUNTIMES; i++) runtimes.runtime[i] = runtimes.runtime[0];
     if (status == HL_OK) {
         fuzz_check(&f, hl_runtime_workers(runtimes.runtime[0]) >= 1, "a runtime without workers");
@@ -215,22 +218,46 @@ static void live_on_small_stack(limited *l) {
     pthread_attr_destroy(&attributes);
 }
 
+/* As many workers as the environment says, whatever it says, or as nobody can want. */
+static void ask_oddly(fuzz *f, limited *l) {
+    static const char *const numbers[] = {
+        "",     "0",  "-1",  "2", " 3 ", "2,3", "1,,2", "0x2", "two", "99999999999999999999",
+        "4097", "3;", "2 3", ",", "1e1", "+2"};
+    static const size_t workers[] = {4097, SIZE_MAX, SIZE_MAX / 2, (size_t)1 << 32};
+    l->odd = true;
+    l->workers = fuzz_one_in(f, 4) ? workers[fuzz_below(f, FUZZ_COUNT(workers))] : 0;
+    setenv("OMP_NUM_THREADS", numbers[fuzz_below(f, FUZZ_COUNT(numbers))], 1);
+}
+
+/* The address space that is taken already. */
+static size_t mapped_bytes(void) {
+    FILE *in = fopen("/proc/self/statm", "r");
+    size_t pages = 0;
+    if (in && fscanf(in, "%zu", &pages) != 1) pages = 0;
+    if (in) fclose(in);
+    return pages * (size_t)sysconf(_SC_PAGESIZE);
+}
+
 static void run_limited(uint64_t seed) {
     fuzz f;
     fuzz_start(&f, seed);
     show_case(seed);
     shown->length = 0;
     limited l = {.seed = fuzz_draw(&f), .workers = 1 + fuzz_below(&f, 6), .n_calls = 2 + fuzz_below(&f, 16)};
-    size_t kind = fuzz_below(&f, 3);
+    size_t kind = fuzz_below(&f, 4);
     fuzz_say(&f, "a case under a limit of kind %zu\n", kind);
     if (kind == 0) {
-        size_t mib = 8 + fuzz_below(&f, 200); /* sanitizers reserve terabytes: none for them */
-        if (!FUZZ_SANITIZED) setrlimit(RLIMIT_AS, &(struct rlimit){mib << 20, mib << 20});
+        size_t bytes = mapped_bytes() + fuzz_below(&f, fuzz_one_in(&f, 4) ? (size_t)200 << 20 : (size_t)12 << 20);
+        if (!FUZZ_SANITIZED) /* sanitizers reserve terabytes: none for them */
+            setrlimit(RLIMIT_AS, &(struct rlimit){bytes, bytes});
         live(&l);
     } else if (kind == 1) {
         if (limit_threads(1 + fuzz_below(&f, 6))) live(&l);
-    } else {
+    } else if (kind == 2) {
         live_on_small_stack(&l);
+    } else {
+        ask_oddly(&f, &l);
+        live(&l);
     }
     size_t held = fuzz_memory_held();
     if (held > 0) fuzz_say(&f, "WRONG: %zu allocations are not released\n", held);
@@ -319,7 +346,10 @@ START_TEST(EverySeedIsAnsweredAsTheHeadersSay) {
     shown = memory;
     uint64_t end = now_ms() + number_of("FUZZ_MS", 10000), only = number_of("FUZZ_SEED", 0), n_seeds = 0;
     uint64_t most = number_of("FUZZ_FINDINGS", 1), n_failed = 0;
-    if (only) n_failed = run_seeds(only, n_seeds = 1);
+    if (only) {
+        n_failed = run_seeds(only, n_seeds = 1);
+        if (n_failed == 0) printf("%s", shown->text);
+    }
     for (uint64_t seed = number_of("FUZZ_FIRST", 1); !only && now_ms() < end && n_failed < most;) {
         uint64_t n = is_limited(seed) ? 1 : BATCH - 1 - seed % BATCH;
         n_failed += run_seeds(seed, n);
