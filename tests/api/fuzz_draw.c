@@ -103,7 +103,7 @@ static int32_t any_index(fuzz *f, const fuzz_leaf *leaf) {
 
 void fuzz_fill(fuzz *f, const fuzz_leaf *leaf, void *values, size_t n) {
     if (hl_tensor_dtype(leaf->tensor) == HL_I32) {
-        bool any = fuzz_odd(f);
+        bool any = f->wild && fuzz_one_in(f, 4);
         uint64_t range = (uint64_t)((int64_t)leaf->high - leaf->low) + 1;
         for (size_t i = 0; i < n; i++)
             ((int32_t *)values)[i] =

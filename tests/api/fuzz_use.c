@@ -26,12 +26,14 @@ hl_program *fuzz_program(fuzz *f, hl_runtime *runtime, hl_state *state, hl_tenso
     fuzz_say(f, "program of %zu outputs:", n);
     for (size_t i = 0; i < n && outputs; i++) fuzz_say(f, " %s", hl_tensor_name(outputs[i]));
     fuzz_say(f, "\n");
+    size_t n_held = hl_state_count(state);
     hl_status status = hl_program_create(runtime, f->graph, state, outputs, n, &program);
     fuzz_say(f, "  -> %s %s\n", hl_status_string(status), status == HL_OK ? "" : hl_graph_error(f->graph));
     unsigned missing = FUZZ_BIT(HL_NOT_FOUND);
     fuzz_status(f, "hl_program_create", status,
                 FUZZ_BIT(HL_OK) | (FUZZ_REFUSED & ~FUZZ_BIT(HL_EXISTS)) | missing | FUZZ_BIT(f->first),
                 hl_graph_error(f->graph));
+    fuzz_check(f, status == HL_OK || hl_state_count(state) == n_held, "a program that is refused changes the state");
     if (f->first != HL_OK) fuzz_check(f, status == f->first, "a program of a graph that has failed");
     fuzz_check(f, (program == untouched) == (status != HL_OK), "hl_program_create: the program is %p", (void *)program);
     if (!f->wild && !f->short_of_memory && f->first == HL_OK)
