@@ -222,6 +222,8 @@ static bool inputs_valid(hl_graph *graph, const hl_operator *op, hl_tensor *cons
     if (n < op->min_inputs || n > op->max_inputs || n > HL_MAX_INPUTS)
         hl__graph_fail(graph, HL_INVALID_ARGUMENT, "%s: takes %zu to %zu inputs, got %zu", op->name, op->min_inputs,
                        op->max_inputs, n);
+    else if (n > 0 && !inputs)
+        hl__graph_fail(graph, HL_INVALID_ARGUMENT, "%s: %zu inputs, but their list is NULL", op->name, n);
     else if (op->options_bytes && !options)
         hl__graph_fail(graph, HL_INVALID_ARGUMENT, "%s: the options are NULL", op->name);
     for (size_t i = 0; i < n && graph->status == HL_OK; i++) {
@@ -377,7 +379,7 @@ hl__node *hl__graph_apply(hl_graph *graph, const hl_operator *op, hl_tensor *con
     node->graph = graph;
     node->op = op;
     node->n_inputs = n;
-    memcpy(node->inputs, inputs, n * sizeof inputs[0]);
+    for (size_t i = 0; i < n; i++) node->inputs[i] = inputs[i];
     node->name = hl__store_format(&graph->store, "%s_%u", op->name, (unsigned)graph->n_nodes);
     node->options = op->options_bytes ? hl__store_copy(&graph->store, options, op->options_bytes) : NULL;
     if (!node->name || (op->options_bytes && !node->options)) return fail_memory(graph);

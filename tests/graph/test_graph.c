@@ -310,6 +310,8 @@ START_TEST(AnOperatorOfOnesOwnIsCheckedAsAnyOther) {
     g = kit_graph();
     assert_failed(g, hl_apply(g, &odd, NULL, 0, &options, NULL), HL_INVALID_ARGUMENT, "1 to 3 inputs, got 0");
     g = kit_graph();
+    assert_failed(g, hl_apply(g, &odd, NULL, 2, &options, NULL), HL_INVALID_ARGUMENT, "their list is NULL");
+    g = kit_graph();
     x = hl_input(g, "x", HL_F32, HL_SHAPE(2));
     assert_failed(g, hl_apply(g, &odd, (hl_tensor *[]){x, x, x, x}, 4, &options, NULL), HL_INVALID_ARGUMENT, "got 4");
     g = kit_graph();
