@@ -38,7 +38,8 @@ typedef enum hl_policy {
 
 typedef struct hl_runtime_options {
     size_t workers;      /* 0: as OMP_NUM_THREADS, or else the affinity mask and the cgroup quota, say */
-    hl_policy policy;    /* how programs run; with TASKS the OpenMP runtime allocates in each run */
+    hl_policy policy;    /* how programs run; with TASKS the OpenMP runtime allocates in each run, and ends the process
+                          * where it finds no memory */
     uint64_t steal_seed; /* order in which victims are tried: results never depend on it */
     size_t trace_events; /* events that each worker can record; 0: no trace */
 } hl_runtime_options;
