@@ -13,8 +13,8 @@
  * H is a multiple of Hk: query head h uses key and value head h / (H / Hk) (grouped queries, Ainslie et al. 2023).
  *
  * Saved of each row are m and l, and base, the largest bias that the query sees: apart, since one number for all of
- * them, the log-sum-exp, rounds away log l where scores are large. A query that sees no key has m = +infinity and l =
- * 1, so that P = 0 without a special case, and o = 0.
+ * them, the log-sum-exp, rounds away log l where scores are large. A query that sees no key has m = +infinity and
+ * l = 1, so that P = 0 without a special case, and o = 0.
  *
  * A pair of query and key does not exist where a mask or the length hides it, or where its bias is -infinity: whatever
  * stands there reaches nothing (masked.h).

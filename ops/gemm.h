@@ -63,12 +63,12 @@ typedef struct hl__gemm {
  * where rows overlap. Call when a program is made, never in a kernel. Thread-safe, as far as `code` is. */
 hl_status hl__gemm_prepare(const struct hl_code *code, const hl__gemm_shape *shape, hl__gemm *gemm);
 
-/* Runs it. c must not overlap a or b. Thread-safe. */
+/* Runs it. c must not overlap a or b; the shape neither fetches nor packs. Thread-safe. */
 void hl__gemm_run(const hl__gemm *gemm, const float *a, const float *b, float *c);
 
 /* The same for a shape that fetches: next_b is the B of the product behind this one, or b where there is none. It is
- * not read, so what lies behind its end may be missing. scratch: k x n floats where the shape packs. Wishes, which the
- * portable kernel does not grant. */
+ * not read, so what lies behind its end may be missing: a wish, which the portable kernel does not grant. scratch: k x
+ * n floats where the shape packs. */
 void hl__gemm_run_fetching(const hl__gemm *gemm, const float *a, const float *b, float *c, const float *next_b,
                            float *scratch);
 

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "ops/ops.h"
 #include "tests/support/code_room.h"
 #include "tests/support/gemm_check.h"
 #include "tests/support/suite.h"
@@ -125,7 +126,7 @@ static void check_same_bits(const struct hl_code *code, hl__gemm_shape shape, co
     hl__gemm_run_fetching(&gemm, a, b, generated, b, scratch);
     ck_assert_int_eq(hl__gemm_prepare(NULL, &shape, &gemm), HL_OK);
     ck_assert(!gemm.generated && !gemm.fetching);
-    hl__gemm_run(&gemm, a, b, portable);
+    hl__gemm_run_fetching(&gemm, a, b, portable, b, scratch);
     if (memcmp(generated, portable, bytes) != 0)
         ck_abort_msg("%zu x %zu x %zu%s%s%s%s: other bits by generated code", shape.m, shape.n, shape.k,
                      shape.transpose_a ? " transposed" : "", shape.accumulate ? " accumulating" : "",
@@ -149,7 +150,6 @@ START_TEST(GeneratedAndPortableKernelsGiveTheSameBits) {
             hl__gemm_shape shape = {.m = m,
                                     .n = n,
                                     .k = inner[number % (sizeof inner / sizeof *inner)],
-                                    .kind = (hl__gemm_kind)(number % HL__N_GEMM_KINDS),
                                     .transpose_a = number % 7 == 0,
                                     .accumulate = number / 3 % 2,
                                     .fetch = number % 7 && number % 5 == 0};
@@ -160,6 +160,24 @@ START_TEST(GeneratedAndPortableKernelsGiveTheSameBits) {
         code_room_close(&room);
     }
     if (strcmp(hl__gemm_name(), "portable") != 0) ck_assert_uint_gt(generated, number / 4);
+}
+END_TEST
+
+/* Constants choose between them. */
+START_TEST(TheKindOfProductAndTheInstructionSetChooseTheKernel) {
+    code_room room;
+    code_room_open(&room);
+    bool generates = strcmp(hl__gemm_name(), "portable") != 0, avx512 = hl__isa_chosen() == HL__ISA_AVX512;
+    hl__gemm_shape shape = {.m = 64, .n = 64, .k = 32, .lda = 32, .ldb = 64, .ldc = 64};
+    for (int kind = 0; kind < HL__N_GEMM_KINDS; kind++) {
+        hl__gemm gemm;
+        shape.kind = (hl__gemm_kind)kind;
+        ck_assert_int_eq(hl__gemm_prepare(&room.code, &shape, &gemm), HL_OK);
+        bool everywhere = kind == HL__GEMM_OTHER || kind == HL__GEMM_ATTENTION_BACKWARD;
+        if (everywhere || avx512) ck_assert_int_eq(gemm.generated != NULL, generates);
+        if (kind == HL__GEMM_WEIGHT_GRADIENT && !avx512) ck_assert_ptr_null(gemm.generated);
+    }
+    code_room_close(&room);
 }
 END_TEST
 
@@ -210,5 +228,6 @@ int main(void) {
                                    ProductsThatPackAreAsRight, WithoutInnerExtentCIsZeroedOrKept,
                                    WithoutRowsOrColumnsNothingIsTouched, RowsThatOverlapAreRefused,
                                    SpansBeyondTheGeneratorsReachArePortable, GeneratedAndPortableKernelsGiveTheSameBits,
-                                   WithoutRoomForCodeThePortableKernelServes, BlocksAreTransposed));
+                                   WithoutRoomForCodeThePortableKernelServes,
+                                   TheKindOfProductAndTheInstructionSetChooseTheKernel, BlocksAreTransposed));
 }
