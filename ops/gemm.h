@@ -33,7 +33,8 @@ typedef struct hl__gemm_shape {
     bool transpose_a;
     bool accumulate; /* C += A B */
     bool fetch;      /* another B, as large, is to be brought into the second-level cache meanwhile */
-    bool pack;       /* with fetch: B's rows meet in few sets of the first-level cache, and are to be copied */
+    bool pack;       /* with fetch: B's rows meet in few sets of the first-level cache: generated code, which reads
+                        them in place, gets a copy */
 } hl__gemm_shape;
 
 /* True where rows are multiples of 4 KiB apart. A product of 128 x 256 x 192 then runs at 216 instead of 245 GFLOP/s
@@ -49,9 +50,14 @@ struct hl_code {
     void *room;
 };
 
+/* The portable kernel. next_b: another B, whose first columns are fetched, or NULL. scratch: HL__GEMM_PANEL floats for
+ * copies of B, or NULL. */
+typedef void hl__portable_gemm(const hl__gemm_shape *shape, const float *a, const float *b, float *c,
+                               const float *next_b, float *scratch);
+
 /* A prepared product: plain data, kept in a pass's plan. */
 typedef struct hl__gemm {
-    void (*portable)(const hl__gemm_shape *shape, const float *a, const float *b, float *c);
+    hl__portable_gemm *portable;
     const void *generated; /* for the first columns of this shape, or NULL: use portable */
     const void *fetching;  /* for the first rows of a shape that fetches, or NULL; the other is for the rest then */
     size_t columns;        /* that generated code makes; the portable kernel makes those behind them */
@@ -63,14 +69,20 @@ typedef struct hl__gemm {
  * where rows overlap. Call when a program is made, never in a kernel. Thread-safe, as far as `code` is. */
 hl_status hl__gemm_prepare(const struct hl_code *code, const hl__gemm_shape *shape, hl__gemm *gemm);
 
-/* Runs it. c must not overlap a or b; the shape neither fetches nor packs. Thread-safe. */
+/* Runs it without scratch; the shape neither fetches nor packs. c must not overlap a or b. Thread-safe. */
 void hl__gemm_run(const hl__gemm *gemm, const float *a, const float *b, float *c);
 
-/* The same for a shape that fetches: next_b is the B of the product behind this one, or b where there is none. It is
- * not read, so what lies behind its end may be missing: a wish, which the portable kernel does not grant. scratch: k x
- * n floats where the shape packs. */
+/* The same with scratch, of hl__gemm_scratch floats. next_b: of a shape that fetches, the B of the product behind this
+ * one, or b where there is none; else NULL. It is not read, so what lies behind its end may be missing. */
 void hl__gemm_run_fetching(const hl__gemm *gemm, const float *a, const float *b, float *c, const float *next_b,
                            float *scratch);
+
+/* Floats that hl__gemm_run_fetching has to have for a shape. */
+#define HL__GEMM_PANEL 4096
+static inline size_t hl__gemm_scratch(const hl__gemm_shape *shape) {
+    size_t whole = shape->pack ? shape->k * shape->n : 0;
+    return whole > HL__GEMM_PANEL ? whole : HL__GEMM_PANEL;
+}
 
 /* The name of what stands behind the seam: "libxsmm" or "portable". */
 const char *hl__gemm_name(void);

@@ -88,7 +88,7 @@ static inline hl__column_range hl__gradient_bias(const hl__gradient_plan *plan, 
     return plan->turned ? at->rows : at->columns;
 }
 
-/* ---- kernel; scratch: the share of one product, then the sums of a tile with several blocks ---- */
+/* ---- kernel; scratch: what a product takes, the share of one, then the sums of a tile with several blocks ---- */
 
 static inline size_t hl__gradient_share_floats(const hl__gradient_plan *plan) {
     return plan->apart ? plan->tiles.rows.piece * plan->tiles.columns.piece : 0;
@@ -98,12 +98,13 @@ static inline size_t hl__gradient_scratch(const hl_call *call) {
     const hl__gradient_plan *plan = call->plan;
     size_t rows = plan->tiles.rows.columns, columns = plan->tiles.columns.columns;
     size_t sums = plan->blocks > 1 ? rows * columns + hl__max(rows, columns) : 0;
-    return (hl__gradient_share_floats(plan) + sums) * sizeof(float);
+    return (hl__gemm_scratch(&plan->gemm[0][0][0][0].shape) + hl__gradient_share_floats(plan) + sums) * sizeof(float);
 }
 
 /* Operands of a tile, and where its shares are added up: in dW and db, or in scratch. */
 typedef struct hl__gradient_work {
     const float *x, *y;
+    float *product; /* what it takes of scratch */
     float *share;   /* of one product */
     float *dw, *db; /* of the tile's first row and column; NULL where they are not asked for */
     size_t ld;      /* between rows of dW */
@@ -131,8 +132,9 @@ static inline void hl__gradient_piece(const hl__gradient_plan *plan, const hl__g
     const hl__gemm *gemm = plan->gemm[rows < row_piece][columns < column_piece][last_tokens];
     float *dw = work->dw + (k - at->rows.begin) * work->ld + (n - at->columns.begin);
     for (size_t b = 0; b < (plan->merge ? 1 : tokens->n_batches); b++)
-        hl__gemm_run(&gemm[b > 0], work->x + hl__tokens_offset(&plan->x, tokens, b, k),
-                     work->y + hl__tokens_offset(&plan->y, tokens, b, n), plan->apart ? work->share : dw);
+        hl__gemm_run_fetching(&gemm[b > 0], work->x + hl__tokens_offset(&plan->x, tokens, b, k),
+                              work->y + hl__tokens_offset(&plan->y, tokens, b, n), plan->apart ? work->share : dw,
+                              work->y + hl__tokens_offset(&plan->y, tokens, b, n), work->product);
     for (size_t i = 0; plan->apart && i < rows; i++)
         hl__add_share(dw + i * work->ld, work->share + i * column_piece, columns, work->begun);
 }
@@ -174,10 +176,12 @@ static inline void hl__gradient_run(const hl__gradient_plan *plan, const hl__gra
     size_t N = hl__all_columns(&plan->y), rows = at->rows.end - at->rows.begin;
     size_t columns = at->columns.end - at->columns.begin;
     hl__column_range bias = hl__gradient_bias(plan, at);
-    float *made = (float *)scratch + hl__gradient_share_floats(plan);
+    float *share = (float *)scratch + hl__gemm_scratch(&plan->gemm[0][0][0][0].shape);
+    float *made = share + hl__gradient_share_floats(plan);
     hl__gradient_work work = {.x = x,
                               .y = y,
-                              .share = scratch,
+                              .product = scratch,
+                              .share = share,
                               .dw = dw ? dw + at->rows.begin * N + at->columns.begin : NULL,
                               .db = db && at->with_db ? db + bias.begin : NULL,
                               .ld = N,

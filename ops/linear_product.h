@@ -46,7 +46,6 @@ typedef struct hl__linear_plan {
     size_t chunk;              /* of X: of a segment, or several whole ones */
     size_t rows;               /* most tokens of a tile */
     bool gathers;              /* a chunk of several segments, into scratch */
-    bool packs;                /* weights whose rows meet in cache, into scratch */
     bool merge;                /* the sequences of a tile are one matrix */
     hl__gemm gemm[2][2][2][2]; /* rows full or last, piece full or last, chunk full or last, first or later */
 } hl__linear_plan;
@@ -58,7 +57,6 @@ static inline hl_status hl__linear_prepare(const struct hl_code *code, const hl_
     plan->chunk = hl__chunk_of_segments(x, HL__LINEAR_BLOCK / cut->columns.columns);
     plan->rows = hl__tile_rows(&cut->tokens);
     plan->gathers = plan->chunk > x->width;
-    plan->packs = hl__gemm_rows_meet(hl__all_columns(y));
     plan->merge = hl__tokens_merge(x, y) || (plan->gathers && y->segments == 1);
     hl__token_block first = hl__token_block_at(x, &cut->tokens, 0),
                     last = hl__token_block_at(x, &cut->tokens, cut->tokens.n - 1);
@@ -73,17 +71,17 @@ static inline hl_status hl__linear_prepare(const struct hl_code *code, const hl_
                                 .kind = HL__GEMM_TOKENS,
                                 .accumulate = i & 1,
                                 .fetch = true,
-                                .pack = plan->packs};
+                                .pack = hl__gemm_rows_meet(hl__all_columns(y))};
         hl_status status = hl__gemm_prepare(code, &shape, &plan->gemm[i >> 3 & 1][i >> 2 & 1][i >> 1 & 1][i & 1]);
         if (status != HL_OK) return status;
     }
     return HL_OK;
 }
 
-/* A chunk of tokens [rows][chunk], then a block of weights [chunk][piece]; either only where it is needed. */
+/* A chunk of tokens [rows][chunk] where it is gathered, then what a product takes. */
 static inline size_t hl__linear_scratch(const hl__linear_plan *plan) {
-    size_t tokens = plan->gathers ? plan->rows : 0, columns = plan->packs ? plan->cut.columns.piece : 0;
-    return plan->chunk * (tokens + columns) * sizeof(float);
+    size_t tokens = plan->gathers ? plan->chunk * plan->rows : 0;
+    return (tokens + hl__gemm_scratch(&plan->gemm[0][0][0][0].shape)) * sizeof(float);
 }
 
 /* Columns [k, k + n) of a block's tokens, into rows of a whole chunk. */
@@ -105,7 +103,7 @@ static inline void hl__linear_tile(const hl__linear_plan *plan, const hl__token_
                                    float *scratch, const float *x, const float *w, float *y) {
     size_t N = hl__all_columns(&plan->y), K = hl__all_columns(&plan->x);
     size_t n_batches = plan->merge ? 1 : at->n_batches;
-    float *w_packed = scratch + (plan->gathers ? plan->chunk * plan->rows : 0);
+    float *behind = scratch + (plan->gathers ? plan->chunk * plan->rows : 0);
     bool last_rows = hl__block_rows(at, plan->merge) != plan->gemm[0][0][0][0].shape.m;
     for (size_t k = 0, chunk; k < K; k += chunk) {
         chunk = hl__chunk_at(&plan->x, plan->chunk, k);
@@ -120,7 +118,7 @@ static inline void hl__linear_tile(const hl__linear_plan *plan, const hl__token_
                 const float *x_b = plan->gathers ? scratch + b * at->n_tokens * plan->chunk
                                                  : x + hl__tokens_offset(&plan->x, at, b, k);
                 hl__gemm_run_fetching(gemm, x_b, block, y + hl__tokens_offset(&plan->y, at, b, n),
-                                      b + 1 < n_batches ? block : next, w_packed);
+                                      b + 1 < n_batches ? block : next, behind);
             }
         }
     }
@@ -168,9 +166,13 @@ static inline hl_status hl__linear_t_prepare(const struct hl_code *code, const h
     return HL_OK;
 }
 
-/* X^T of a chunk [chunk][rows], then Y^T [columns][rows]. */
+/* X^T of a chunk [chunk][rows], then Y^T [columns][rows], then what a product takes. */
+static inline size_t hl__linear_t_floats(const hl__linear_t_plan *plan) {
+    return (plan->chunk + plan->cut.columns.columns) * plan->rows;
+}
+
 static inline size_t hl__linear_t_scratch(const hl__linear_t_plan *plan) {
-    return (plan->chunk + plan->cut.columns.columns) * plan->rows * sizeof(float);
+    return (hl__linear_t_floats(plan) + hl__gemm_scratch(&plan->gemm[0][0][0][0].shape)) * sizeof(float);
 }
 
 /* X W^T is added to Y^T in scratch, or begins it. */
@@ -188,7 +190,8 @@ static inline void hl__linear_t_add(const hl__linear_t_plan *plan, const hl__tok
                 hl__transpose_block(x + hl__tokens_offset(&plan->x, at, b, c + i), plan->x.row_stride, T, some,
                                     xt + i * ld + b * T, ld);
         }
-        hl__gemm_run(&plan->gemm[last_columns][last_rows][n < plan->chunk][later || c > 0], w_tile + c, xt, yt);
+        hl__gemm_run_fetching(&plan->gemm[last_columns][last_rows][n < plan->chunk][later || c > 0], w_tile + c, xt, yt,
+                              NULL, scratch + hl__linear_t_floats(plan));
     }
 }
 

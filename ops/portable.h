@@ -9,7 +9,7 @@
 #include "ops/ops.h"
 
 typedef struct hl__kernels {
-    void (*gemm)(const hl__gemm_shape *shape, const float *a, const float *b, float *c);
+    hl__portable_gemm *gemm;
     void (*transpose)(const float *in, size_t ld_in, size_t rows, size_t columns, float *out, size_t ld_out);
     const struct hl__rows *rows;
 } hl__kernels;

@@ -38,8 +38,8 @@ static void fetch_and_run(const hl__gemm_shape *shape, const float *a, const flo
 static void pack_and_run(const hl__gemm_shape *shape, const float *a, const float *b, float *c) {
     hl__gemm gemm;
     hl__gemm_shape packing = *shape;
-    float *scratch = malloc(shape->k * shape->n * sizeof *scratch + 1);
     packing.fetch = packing.pack = true;
+    float *scratch = malloc(hl__gemm_scratch(&packing) * sizeof *scratch);
     code_room room;
     code_room_open(&room);
     ck_assert_int_eq(hl__gemm_prepare(&room.code, &packing, &gemm), HL_OK);
