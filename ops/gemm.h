@@ -72,8 +72,9 @@ hl_status hl__gemm_prepare(const struct hl_code *code, const hl__gemm_shape *sha
 /* Runs it without scratch; the shape neither fetches nor packs. c must not overlap a or b. Thread-safe. */
 void hl__gemm_run(const hl__gemm *gemm, const float *a, const float *b, float *c);
 
-/* The same with scratch, of hl__gemm_scratch floats. next_b: of a shape that fetches, the B of the product behind this
- * one, or b where there is none; else NULL. It is not read, so what lies behind its end may be missing. */
+/* The same with scratch, of hl__gemm_scratch floats. next_b: the B of the product behind this one, b where there is
+ * none, or NULL where B is in cache already; a shape that fetches needs one. It is not read, so what lies behind its
+ * end may be missing. */
 void hl__gemm_run_fetching(const hl__gemm *gemm, const float *a, const float *b, float *c, const float *next_b,
                            float *scratch);
 
