@@ -10,7 +10,7 @@
 #include <unistd.h>
 
 #include "headloom/version.h"
-#include "ops/gemm.h"
+#include "ops/kernels/gemm.h"
 #include "ops/ops.h"
 
 /* "model name : AMD EPYC" on amd64; other architectures have no such line. */

@@ -8,7 +8,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "ops/gemm.h"
+#include "ops/kernels/gemm.h"
 #include "runtime/code.h"
 
 typedef struct bench_machine {

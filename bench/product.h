@@ -5,7 +5,7 @@
 #define HL_BENCH_PRODUCT_H
 
 #include "bench/team.h"
-#include "ops/gemm.h"
+#include "ops/kernels/gemm.h"
 
 /* The kernel of a prepared product, which is borrowed. */
 bench_kernel bench_product(const hl__gemm *gemm);

@@ -5,7 +5,7 @@
 
 #include "headloom/runtime.h"
 #include "headloom/version.h"
-#include "ops/gemm.h"
+#include "ops/kernels/gemm.h"
 #include "ops/ops.h"
 #include "runtime/code.h"
 #include "runtime/describe.h"

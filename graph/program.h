@@ -10,7 +10,7 @@
 #include "graph/link.h"
 #include "graph/plan.h"
 #include "headloom/program.h"
-#include "ops/gemm.h"
+#include "ops/kernels/gemm.h"
 #include "runtime/code.h"
 #include "runtime/memory_limit.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
  * abs: y = |x|. dx = dy above 0, -dy below, 0 at 0, NaN where x is NaN. */
-#include "ops/unary.h"
+#include "ops/kernels/unary.h"
 
 static hl__floats value_of(hl__floats x) { return hl__abs(x); }
 

@@ -7,7 +7,7 @@
  *   parameter p, moments m and v (state), gradient g, rate (scalar), count (i32 scalar: updates of p that are finished)
  *
  * A rate that is not finite changes nothing; the run then says HL_NOT_FINITE. */
-#include "ops/update.h"
+#include "ops/kernels/update.h"
 
 /* ---- checks ---- */
 

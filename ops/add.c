@@ -2,7 +2,7 @@
  *
  * add: y = a + b, broadcast. da = dy and db = dy, summed over the axes along which the operand was broadcast; where it
  * was not, the gradient is dy itself and nothing is computed. */
-#include "ops/binary.h"
+#include "ops/kernels/binary.h"
 
 static hl__floats value_of(hl__floats a, hl__floats b) { return a + b; }
 

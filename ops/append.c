@@ -2,7 +2,7 @@
  *
  * append: up to 16 tensors one behind the other along an axis; the other axes agree. dx_k is the part of dy that x_k
  * became. */
-#include "ops/move.h"
+#include "ops/kernels/move.h"
 
 static const hl_axis_config *config_of(const hl_call *call) { return call->options; }
 

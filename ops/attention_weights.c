@@ -9,9 +9,9 @@
  *
  * The weights are those before dropout; a query that sees no key has m = +infinity and so a row of zeros. There is no
  * gradient: what a loss depends on is not fused. */
+#include "ops/kernels/score_rows.h"
+#include "ops/kernels/vector.h"
 #include "ops/op.h"
-#include "ops/score_rows.h"
-#include "ops/vector.h"
 
 enum operand { Q, K, BIAS, LENGTHS, ROWS, P };
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
  * clamp: y = min(max(x, low), high), NaN where x is NaN. dx = dy where low <= x <= high, else 0, NaN where x is NaN. */
-#include "ops/elementwise.h"
+#include "ops/kernels/elementwise.h"
 
 /* ---- checks and shape rule ---- */
 

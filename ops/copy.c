@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
  * copy: y = x, dense whatever the strides of x. dx = dy. The graph puts it before kernels that need a dense operand. */
-#include "ops/move.h"
+#include "ops/kernels/move.h"
 
 /* ---- checks and shape rule ---- */
 

@@ -15,8 +15,8 @@
  * holds. Where all labels are ignored, loss and gradient are 0. Rows are summed by one tile, in order and in double. */
 #include <string.h>
 
+#include "ops/kernels/vector.h"
 #include "ops/op.h"
-#include "ops/vector.h"
 
 enum { X, LABELS };               /* inputs */
 enum { LOSS, MAX, SUM, INVERSE }; /* outputs */

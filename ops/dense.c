@@ -12,10 +12,10 @@
  * Saved: z where the activation's gradient needs it (GELU, SiLU); the others are differentiated from y. */
 #include <math.h>
 
-#include "ops/activation.h"
-#include "ops/linear_gradient.h"
-#include "ops/linear_product.h"
-#include "ops/move.h"
+#include "ops/kernels/activation.h"
+#include "ops/kernels/linear_gradient.h"
+#include "ops/kernels/linear_product.h"
+#include "ops/kernels/move.h"
 
 static const hl_dense_config *config_of(const hl_call *call) { return call->options; }
 

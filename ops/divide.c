@@ -2,7 +2,7 @@
  *
  * divide: y = a / b, broadcast. da = dy / b, db = -(dy / b) (a / b), summed over the axes along which the operand was
  * broadcast. */
-#include "ops/binary.h"
+#include "ops/kernels/binary.h"
 
 static hl__floats value_of(hl__floats a, hl__floats b) { return a / b; }
 

@@ -5,11 +5,11 @@
  *   forward:  y = m x,  m = 1 / (1 - rate) or, with probability rate, 0
  *   backward: dx = m dy
  *
- * The mask is a function of seed, node, step and position (ops/random.h): j the last axis, i the one before it, plane
- * the others taken together. It is made again in the backward pass; nothing is stored. x [...], step I32 []. */
+ * The mask is a function of seed, node, step and position (ops/kernels/random.h): j the last axis, i the one before it,
+ * plane the others taken together. It is made again in the backward pass; nothing is stored. x [...], step I32 []. */
+#include "ops/kernels/random.h"
+#include "ops/kernels/score_mask.h"
 #include "ops/op.h"
-#include "ops/random.h"
-#include "ops/score_mask.h"
 
 static hl_status dropout_infer(hl_inference *inference) {
     const hl_view *x = &inference->input[0];

@@ -9,8 +9,8 @@
  * with. */
 #include <string.h>
 
+#include "ops/kernels/scatter.h"
 #include "ops/op.h"
-#include "ops/scatter.h"
 
 #define MOST_TILES 64 /* of the gradient: each scans all indices */
 

@@ -2,7 +2,7 @@
  *
  * equal: y = 1 where a = b, else 0, broadcast; 0 where either is NaN. Zeros are equal, whatever their signs. No
  * gradient. */
-#include "ops/compare.h"
+#include "ops/kernels/compare.h"
 
 static hl__ints holds(hl__floats a, hl__floats b) { return a == b; }
 

@@ -6,8 +6,8 @@
  *   x [A, V, B] (A and B stand for any axes before and behind the axis), index [...] in 0 .. V - 1, y [A, ..., B] */
 #include <string.h>
 
+#include "ops/kernels/scatter.h"
 #include "ops/op.h"
-#include "ops/scatter.h"
 
 /* x seen as [A, V, B] and the index as [N]. */
 typedef struct extents {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
  * gelu: y = x (1 + tanh u) / 2, u = sqrt(2 / pi) (x + 0.044715 x^3): the tanh form of Hendrycks and Gimpel 2016. */
-#include "ops/activation.h"
-#include "ops/unary.h"
+#include "ops/kernels/activation.h"
+#include "ops/kernels/unary.h"
 
 static hl__floats value_of(hl__floats x) { return hl__gelu(x); }
 

@@ -2,8 +2,8 @@
  *
  * gelu_erf: y = x P(x), P(x) = (1 + erf(x / sqrt 2)) / 2 the normal distribution (Hendrycks and Gimpel 2016).
  * dx = dy (P(x) + x e^(-x^2 / 2) / sqrt(2 pi)). */
-#include "ops/activation.h"
-#include "ops/unary.h"
+#include "ops/kernels/activation.h"
+#include "ops/kernels/unary.h"
 
 static hl__floats value_of(hl__floats x) { return hl__gelu_erf(x); }
 

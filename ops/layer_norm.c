@@ -23,8 +23,8 @@
 #include <math.h>
 #include <string.h>
 
+#include "ops/kernels/vector.h"
 #include "ops/op.h"
-#include "ops/vector.h"
 
 #define PARTIAL_BLOCKS 64 /* blocks of rows, about, into which dgain and dbias are cut */
 #define RUN 128           /* rows of a block that are added up before their sum is added to those before */

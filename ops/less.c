@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
  * less: y = 1 where a < b, else 0, broadcast; 0 where either is NaN. No gradient. */
-#include "ops/compare.h"
+#include "ops/kernels/compare.h"
 
 static hl__ints holds(hl__floats a, hl__floats b) { return a < b; }
 

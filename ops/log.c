@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
  * log: y = ln x; -infinity at 0, not a number below. dx = dy / x. */
-#include "ops/unary.h"
+#include "ops/kernels/unary.h"
 
 static hl__floats value_of(hl__floats x) { return hl__log(x); }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
  * mean: y = mean of x over the given axes (all where none is given). dx = dy / n for each of the n elements. */
-#include "ops/axes.h"
+#include "ops/kernels/axes.h"
 
 /* ---- forward: each part of the sum takes its share, so that none overflows that the mean does not ---- */
 

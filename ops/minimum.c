@@ -3,7 +3,7 @@
  * minimum: y = the smaller of a and b, broadcast; NaN where either is NaN, and of zeros -0 where either is that one
  * (minimum in IEEE 754-2019). The gradient goes to the operand that is y; where both are, each has half of it. Summed
  * over the axes along which the operand was broadcast. */
-#include "ops/binary.h"
+#include "ops/kernels/binary.h"
 
 static hl__floats value_of(hl__floats a, hl__floats b) {
     hl__floats even = hl__select(a == b, (hl__floats)((hl__ints)a | (hl__ints)b), a + b); /* a + b: NaN */

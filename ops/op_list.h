@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * Every built-in operator, one line each: HL_OPERATOR(name) stands for ops/name.c, its test tests/ops/test_name.c, and
- * the descriptor hl__op_name. The enum, the names, the sources and the required tests are made from this list. */
+ * Every built-in operator, one line each: HL_OPERATOR(name) stands for ops/name.c, or the folder ops/name where one
+ * file would be too large, its test tests/ops/test_name.c, and the descriptor hl__op_name. The enum, the names, the
+ * sources and the required tests are made from this list. */
 HL_OPERATOR(project)
 HL_OPERATOR(score)
 HL_OPERATOR(softmax)

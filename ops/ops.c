@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "ops/portable.h"
+#include "ops/kernels/portable.h"
 
 #define HL_OPERATOR(name) extern const hl_operator hl__op_##name##_baseline;
 #include "ops/op_list.h"

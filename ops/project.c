@@ -5,8 +5,8 @@
  *
  *   y_p[b, h, t, d] = sum_k x[b, t, k] w_p[k, h, d] + bias_p[h, d]      (Vaswani et al. 2017, section 3.2.2: Q W_h^Q)
  *   x [B, T, K], w_p [K, H, D], bias_p [H, D] (optional), y_p [B, H, T, D], p < 3 */
-#include "ops/linear_gradient.h"
-#include "ops/linear_product.h"
+#include "ops/kernels/linear_gradient.h"
+#include "ops/kernels/linear_product.h"
 
 enum { MOST = 3 };
 

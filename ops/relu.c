@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
  * relu: y = max(x, 0), NaN where x is NaN. dx = dy where y > 0, else 0, NaN where y is NaN. */
-#include "ops/unary.h"
+#include "ops/kernels/unary.h"
 
 static hl__floats value_of(hl__floats x) { return hl__larger(hl__splat(0), x); /* in this order NaN stays */ }
 

@@ -2,7 +2,7 @@
  *
  * reshape: the same elements in row-major order under another shape; a view where x is dense, else a dense copy of x is
  * made first. dx = dy reshaped back. */
-#include "ops/move.h"
+#include "ops/kernels/move.h"
 
 /* ---- checks and shape rule ---- */
 

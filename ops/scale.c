@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
  * scale: y = factor x. dx = factor dy. */
-#include "ops/elementwise.h"
+#include "ops/kernels/elementwise.h"
 
 /* ---- forward ---- */
 

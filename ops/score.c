@@ -14,9 +14,9 @@
  * queries whose dS is 0 add nothing to a gradient, whatever they are (masked.h). */
 #include <string.h>
 
-#include "ops/masked.h"
+#include "ops/kernels/masked.h"
+#include "ops/kernels/score_rows.h"
 #include "ops/op.h"
-#include "ops/score_rows.h"
 
 #define KEYS 128  /* of a tile of dk */
 #define INNER 128 /* rows of dS that are transposed, or columns that are masked, at once */

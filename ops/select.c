@@ -6,7 +6,7 @@
  *                               axes along which the operand was broadcast
  *
  * What is not chosen does not exist: whatever it is, it reaches nothing, in the gradients too. */
-#include "ops/broadcast.h"
+#include "ops/kernels/broadcast.h"
 
 /* ---- checks and shape rule ---- */
 

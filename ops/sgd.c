@@ -7,7 +7,7 @@
  * that are finished; not looked at: whoever counts this update waits for it)
  *
  * A rate that is not finite changes nothing; the run then says HL_NOT_FINITE. */
-#include "ops/update.h"
+#include "ops/kernels/update.h"
 
 /* ---- checks ---- */
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
  * sigmoid: y = 1 / (1 + e^-x). dx = dy y (1 - y). */
-#include "ops/activation.h"
-#include "ops/unary.h"
+#include "ops/kernels/activation.h"
+#include "ops/kernels/unary.h"
 
 static hl__floats value_of(hl__floats x) { return hl__sigmoid(x); }
 

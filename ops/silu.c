@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
  * silu: y = x s, s = 1 / (1 + e^-x) (Elfwing, Uchibe and Doya 2018). dx = dy s (1 + x (1 - s)). */
-#include "ops/activation.h"
-#include "ops/unary.h"
+#include "ops/kernels/activation.h"
+#include "ops/kernels/unary.h"
 
 static hl__floats value_of(hl__floats x) { return hl__silu(x); }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
  * slice: elements begin .. end - 1 of x along an axis, a view. dx holds dy there and zeros elsewhere. */
-#include "ops/move.h"
+#include "ops/kernels/move.h"
 
 static const hl_slice_config *config_of(const hl_call *call) { return call->options; }
 

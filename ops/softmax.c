@@ -13,8 +13,8 @@
  * it is NaN. */
 #include <string.h>
 
+#include "ops/kernels/vector.h"
 #include "ops/op.h"
-#include "ops/vector.h"
 
 enum forward_operand { S, P };
 enum backward_operand { BACK_P, BACK_DP, BACK_DS };

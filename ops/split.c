@@ -2,7 +2,7 @@
  *
  * split: x cut into equal parts along an axis, copies in one pass. dx puts the gradients of the parts side by side,
  * zeros where a part has none. */
-#include "ops/move.h"
+#include "ops/kernels/move.h"
 
 static const hl_axis_config *config_of(const hl_call *call) { return call->options; }
 

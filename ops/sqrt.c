@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
  * sqrt: y = x^(1/2); not a number below 0. dx = dy / (2 y). */
-#include "ops/unary.h"
+#include "ops/kernels/unary.h"
 
 static hl__floats value_of(hl__floats x) {
     for (size_t i = 0; i < HL__LANES; i++) x[i] = sqrtf(x[i]);

@@ -4,7 +4,7 @@
  *
  *   loss = sum_i (p_i - t_i)^2 / n        dp_i = 2 (p_i - t_i) dloss / n, dt_i = -dp_i
  *   p and t of one shape, loss a scalar. Blocks are summed apart, then the blocks in their order. */
-#include "ops/elementwise.h"
+#include "ops/kernels/elementwise.h"
 
 static size_t elements(const hl_view *view) {
     size_t n = 1;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
  * subtract: y = a - b, broadcast. da = dy, db = -dy, summed over the axes along which the operand was broadcast. */
-#include "ops/binary.h"
+#include "ops/kernels/binary.h"
 
 static hl__floats value_of(hl__floats a, hl__floats b) { return a - b; }
 

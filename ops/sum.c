@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
  * sum: y = sum of x over the given axes (all where none is given). dx = dy for every element. */
-#include "ops/axes.h"
+#include "ops/kernels/axes.h"
 
 /* ---- forward ---- */
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
  * tanh: y = tanh x. dx = dy (1 - y^2). */
-#include "ops/unary.h"
+#include "ops/kernels/unary.h"
 
 static hl__floats value_of(hl__floats x) { return hl__tanh(x); }
 

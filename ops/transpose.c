@@ -2,7 +2,7 @@
  *
  * transpose: axis i of y is axis order[i] of x, a view. dx is dy with the axes put back, a view too. A consumer that
  * needs a dense operand gets a copy. */
-#include "ops/move.h"
+#include "ops/kernels/move.h"
 
 /* ---- checks and shape rule ---- */
 

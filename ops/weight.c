@@ -12,11 +12,11 @@
  * p_i[j] is 0, v_j adds nothing to y_i, nor dy_i to dv_j, whatever they are (masked.h): so are hidden keys. */
 #include <string.h>
 
-#include "ops/gemm.h"
-#include "ops/masked.h"
+#include "ops/kernels/gemm.h"
+#include "ops/kernels/masked.h"
+#include "ops/kernels/score_mask.h"
+#include "ops/kernels/score_tiles.h"
 #include "ops/op.h"
-#include "ops/score_mask.h"
-#include "ops/score_tiles.h"
 
 #define ROWS 128  /* of a tile */
 #define PIECE 128 /* rows of V or P that are transposed at once */

@@ -3,7 +3,7 @@
  * The FMA loop does the operations that it is counted for: its sum is that of the recurrence. */
 #include "bench/fma.h"
 
-#include "ops/portable.h"
+#include "ops/kernels/portable.h"
 #include "tests/bench/kit.h"
 
 #define CHAINS 12

@@ -6,7 +6,7 @@
 
 #include "headloom/runtime.h"
 #include "headloom/version.h"
-#include "ops/gemm.h"
+#include "ops/kernels/gemm.h"
 #include "tests/graph/kit.h"
 #include "tests/support/policies.h"
 #include "tests/support/suite.h"

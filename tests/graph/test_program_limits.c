@@ -12,7 +12,7 @@
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 
-#include "ops/gemm.h"
+#include "ops/kernels/gemm.h"
 #include "runtime/code.h"
 #include "runtime/run.h"
 #include "tests/graph/training.h"

@@ -24,6 +24,7 @@ mapfile -t files < <({
     for folder in scripts .ci; do [ ! -d "$folder" ] || find "$folder" -type f; done
     for file in CMakeLists.txt .clang-format .clang-tidy .editorconfig .gitignore; do [ ! -f "$file" ] || echo "$file"; done
 } | sort -u)
+mapfile -t library < <(find runtime ops graph nn -name '*.[ch]' | sort)
 [ ${#c_files[@]} -gt 20 ] || { echo "found only ${#c_files[@]} C files in $PWD"; exit 1; }
 
 # One process for all files: a test runs this script once for each rule.
@@ -47,14 +48,13 @@ report "tabs or blanks at the end of a line" "$(grep -nP '\t|[ \t]+$' "${c_files
 report "left over" "$(grep -nE 'TO[D]O|FIX[M]E|XX[X]|^[[:space:]]*#[[:space:]]*if[[:space:]]+0' "${files[@]}" || true)"
 report "gives the numbers away" "$(grep -nE -e '-ff[a]st-math|-Of[a]st|-funsafe-m[a]th|-fassoc[i]ative-math' "${files[@]}" || true)"
 report "heap memory of the library comes through runtime/memory.h" \
-    "$(grep -nE '\b(malloc|calloc|realloc|free|strdup|aligned_alloc|posix_memalign)\(' runtime/*.[ch] ops/*.[ch] \
-        graph/*.[ch] nn/*.[ch] | grep -v '^runtime/memory\.c:' || true)"
+    "$(grep -nE '\b(malloc|calloc|realloc|free|strdup|aligned_alloc|posix_memalign)\(' "${library[@]}" |
+        grep -v '^runtime/memory\.c:' || true)"
 report "atomic operations of the runtime go through runtime/atomic.h" \
     "$(grep -nE '\batomic_(load|store|exchange|compare_exchange|fetch|flag|thread_fence)[a-z_]*\(' runtime/*.[ch] |
         grep -v '^runtime/atomic\.h:' || true)"
 report "the library never prints, exits or aborts" \
-    "$(grep -nE '\b(printf|puts|perror|exit|abort)\(|\bfprintf\((stderr|stdout)' runtime/*.[ch] ops/*.[ch] graph/*.[ch] \
-        nn/*.[ch] || true)"
+    "$(grep -nE '\b(printf|puts|perror|exit|abort)\(|\bfprintf\((stderr|stdout)' "${library[@]}" || true)"
 # C evaluates the arguments of a function in any order, so the message may be fetched before the call; a macro that
 # names its arguments in order, in capitals, may be given both.
 report "a message is fetched in the argument list of the call that it explains" \

@@ -3,7 +3,7 @@
  * Dropout: exactly the words of Random123's Philox decide, at any rank, and backward as forward. */
 #include <math.h>
 
-#include "ops/random.h"
+#include "ops/kernels/random.h"
 #include "tests/support/attention_oracle.h"
 #include "tests/support/suite.h"
 

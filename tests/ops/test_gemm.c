@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
  * The seam for block products, with whatever this build has behind it. */
-#include "ops/gemm.h"
+#include "ops/kernels/gemm.h"
 
 #include <math.h>
 #include <stdlib.h>

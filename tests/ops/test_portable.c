@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
  * The kernels in C of every instruction set that build and processor have. */
-#include "ops/portable.h"
+#include "ops/kernels/portable.h"
 
 #include <math.h>
 #include <stdlib.h>

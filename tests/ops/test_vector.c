@@ -15,7 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "ops/portable.h"
+#include "ops/kernels/portable.h"
 #include "tests/support/suite.h"
 
 /* Distance in units in the last place (of subnormals: 2^-149); 0 where both are NaN or equal. */

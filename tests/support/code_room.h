@@ -6,7 +6,7 @@
 
 #include <check.h>
 
-#include "ops/gemm.h"
+#include "ops/kernels/gemm.h"
 #include "runtime/code.h"
 
 typedef struct code_room {

@@ -4,7 +4,7 @@
 #ifndef HL_TESTS_SUPPORT_GEMM_CHECK_H
 #define HL_TESTS_SUPPORT_GEMM_CHECK_H
 
-#include "ops/gemm.h"
+#include "ops/kernels/gemm.h"
 
 typedef void gemm_function(const hl__gemm_shape *shape, const float *a, const float *b, float *c);
 

@@ -5,8 +5,8 @@
 #ifndef HL_OPS_ELEMENTWISE_H
 #define HL_OPS_ELEMENTWISE_H
 
+#include "ops/kernels/vector.h"
 #include "ops/op.h"
-#include "ops/vector.h"
 
 typedef hl__floats hl__unary(hl__floats x, const void *options);
 typedef hl__floats hl__binary(hl__floats a, hl__floats b, const void *options);

@@ -5,7 +5,7 @@
 #ifndef HL_OPS_PORTABLE_H
 #define HL_OPS_PORTABLE_H
 
-#include "ops/gemm.h"
+#include "ops/kernels/gemm.h"
 #include "ops/ops.h"
 
 typedef struct hl__kernels {

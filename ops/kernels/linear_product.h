@@ -17,7 +17,7 @@
 
 #include <string.h>
 
-#include "ops/linear.h"
+#include "ops/kernels/linear.h"
 
 /* ---- chunks of X: parts of a segment, or several whole ones ---- */
 

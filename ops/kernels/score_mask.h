@@ -8,8 +8,8 @@
 
 #include <math.h>
 
+#include "ops/kernels/vector.h"
 #include "ops/op.h"
-#include "ops/vector.h"
 
 typedef struct hl__range {
     size_t begin, end; /* half open; begin <= end */

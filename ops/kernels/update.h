@@ -4,8 +4,8 @@
 #ifndef HL_OPS_UPDATE_H
 #define HL_OPS_UPDATE_H
 
-#include "ops/elementwise.h"
-#include "ops/matrix.h"
+#include "ops/kernels/elementwise.h"
+#include "ops/kernels/matrix.h"
 
 typedef struct hl__update_option {
     const char *name;

@@ -10,9 +10,9 @@
 #ifndef HL_OPS_LINEAR_H
 #define HL_OPS_LINEAR_H
 
-#include "ops/gemm.h"
+#include "ops/kernels/gemm.h"
+#include "ops/kernels/vector.h"
 #include "ops/op.h"
-#include "ops/vector.h"
 
 #define HL__LINEAR_SIDE 64          /* tokens and columns of the smallest tile */
 #define HL__LINEAR_MOST_COLUMNS 256 /* of a tile */

@@ -8,7 +8,7 @@
 #ifndef HL_OPS_MATRIX_H
 #define HL_OPS_MATRIX_H
 
-#include "ops/linear.h"
+#include "ops/kernels/linear.h"
 
 typedef struct hl__matrix_cut {
     hl__column_cut rows, columns;

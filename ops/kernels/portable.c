@@ -2,10 +2,10 @@
  *
  * The block product and the transposition in C. A block of C stays in registers while k runs; each element of C is the
  * sum of its products in the order of k, whatever block it lies in, so neighbouring shapes give the same bits. */
-#include "ops/portable.h"
+#include "ops/kernels/portable.h"
 
+#include "ops/kernels/vector.h"
 #include "ops/op.h"
-#include "ops/vector.h"
 
 /* Rows of a register block: with two vectors a row, the sums, two vectors of B and one element of A fill the registers
  * (32 with AVX-512, else 16). */
@@ -16,9 +16,9 @@
 #endif
 #define COLUMNS (2 * HL__LANES)
 
-/* Rows of B that are multiplied at a time, so that a panel of them stays in the first-level cache. Where A is transposed
- * its rows have to stay there, too, of which few columns are used: dW of a block's projections takes 0.85 of the time
- * that it takes with whole panels (Zen 4, AVX2). */
+/* Rows of B that are multiplied at a time, so that a panel of them stays in the first-level cache. Where A is
+ * transposed its rows have to stay there, too, of which few columns are used: dW of a block's projections takes 0.85 of
+ * the time that it takes with whole panels (Zen 4, AVX2). */
 #define DEPTH (HL__GEMM_PANEL / COLUMNS)
 #define TRANSPOSED_DEPTH (DEPTH / 4)
 

@@ -15,7 +15,7 @@
 #ifndef HL_OPS_REDUCE_H
 #define HL_OPS_REDUCE_H
 
-#include "ops/elementwise.h"
+#include "ops/kernels/elementwise.h"
 
 #define HL__REDUCE_COLUMNS 16    /* elements of y in a tile, at least: a cache line of each row that is read */
 #define HL__REDUCE_MAX_TILES 256 /* aimed at: more parts would cost more to add up than they save */

@@ -6,7 +6,7 @@
 #ifndef HL_OPS_COMPARE_H
 #define HL_OPS_COMPARE_H
 
-#include "ops/broadcast.h"
+#include "ops/kernels/broadcast.h"
 
 static hl__ints holds(hl__floats a, hl__floats b);
 

@@ -5,7 +5,7 @@
 #ifndef HL_OPS_BINARY_H
 #define HL_OPS_BINARY_H
 
-#include "ops/broadcast.h"
+#include "ops/kernels/broadcast.h"
 
 /* y of a and b; and the terms of da and db for d = dy, which are summed where an operand was broadcast. */
 static hl__floats value_of(hl__floats a, hl__floats b);

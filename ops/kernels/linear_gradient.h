@@ -21,8 +21,8 @@
 
 #include <string.h>
 
-#include "ops/linear.h"
-#include "ops/matrix.h"
+#include "ops/kernels/linear.h"
+#include "ops/kernels/matrix.h"
 
 #define HL__GRADIENT_TOKENS 512 /* of a block */
 #define HL__GRADIENT_BLOCKS 64  /* a tile takes one block while there are no more than so many */

@@ -23,15 +23,15 @@
  * of each row. A piece is transposed once; then come the queries, a stripe at a time, so that scores are still in the
  * first-level cache when they become weights and meet the values. Scores are kept in units of ln 2, and m is less by a
  * half: exponentials to the base 2, of numbers that a half has been taken from, are cheaper. m - 1/2 may be rounded, as
- * all of a row is relative to what it is rounded to. The backward tiles, in attention_backward.h, make the same scores,
+ * all of a row is relative to what it is rounded to. The backward tiles, in backward.c, make the same scores,
  * bit for bit. */
-#include "ops/attention_backward.h"
-#include "ops/masked.h"
+#include "ops/attention/attention.h"
+#include "ops/kernels/masked.h"
+#include "ops/kernels/random.h"
+#include "ops/kernels/score_mask.h"
+#include "ops/kernels/score_tiles.h"
+#include "ops/kernels/vector.h"
 #include "ops/op.h"
-#include "ops/random.h"
-#include "ops/score_mask.h"
-#include "ops/score_tiles.h"
-#include "ops/vector.h"
 
 #define MOST_QUERIES 256
 #define LEAST_STRIPE 16
@@ -60,7 +60,7 @@ static hl_status attention_infer(hl_inference *inference) {
     inference->output[1] = hl__row_numbers(&scores, hl__optional_input(inference, BIAS) != NULL);
     inference->temp[0] = HL_SHAPE(scores.extent[0], scores.extent[1], scores.extent[2]);
     const hl_view *bias = hl__optional_input(inference, BIAS);
-    inference->temp[1] = bias ? bias_rests(&bias->shape, &scores) : HL_SHAPE(1);
+    inference->temp[1] = bias ? hl__attention_bias_rests(&bias->shape, &scores) : HL_SHAPE(1);
     return HL_OK;
 }
 
@@ -455,8 +455,8 @@ HL__DEFINE_OPERATOR(attention) = {
     .forward = {{.pass = &forward_pass,
                  .reads = {HL_IN(Q), HL_IN(K), HL_IN(V), HL_IN(BIAS), HL_IN(LENGTHS), HL_IN(STEP)},
                  .writes = {HL_OUT(0), HL_OUT(1)}}},
-    .backward = {{.pass = &delta_pass, .reads = {HL_DOUT(0), HL_OUT(0)}, .writes = {HL_TEMP(0)}},
-                 {.pass = &square_pass,
+    .backward = {{.pass = &HL__ISA_NAME(hl__attention_delta), .reads = {HL_DOUT(0), HL_OUT(0)}, .writes = {HL_TEMP(0)}},
+                 {.pass = &HL__ISA_NAME(hl__attention_squares),
                   .reads = {HL_IN(Q), HL_IN(K), HL_IN(V), HL_IN(BIAS), HL_IN(LENGTHS), HL_IN(STEP), HL_OUT(1),
                             HL_DOUT(0), HL_TEMP(0)},
                   .writes = {HL_DIN(Q), HL_DIN(K), HL_DIN(V), HL_DIN(BIAS), HL_TEMP(1)}}},

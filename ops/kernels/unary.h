@@ -5,7 +5,7 @@
 #ifndef HL_OPS_UNARY_H
 #define HL_OPS_UNARY_H
 
-#include "ops/elementwise.h"
+#include "ops/kernels/elementwise.h"
 
 /* y of x; and dx of dy and of x or y, whichever the backward step reads. */
 static hl__floats value_of(hl__floats x);

@@ -11,10 +11,10 @@
 #ifndef HL_OPS_SCORE_ROWS_H
 #define HL_OPS_SCORE_ROWS_H
 
-#include "ops/gemm.h"
+#include "ops/kernels/gemm.h"
+#include "ops/kernels/score_mask.h"
+#include "ops/kernels/score_tiles.h"
 #include "ops/op.h"
-#include "ops/score_mask.h"
-#include "ops/score_tiles.h"
 
 #define HL__SCORE_QUERIES 128
 #define HL__SCORE_KEYS 256 /* of a piece */

@@ -6,9 +6,9 @@
 #ifndef HL_OPS_SCORE_TILES_H
 #define HL_OPS_SCORE_TILES_H
 
-#include "ops/gemm.h"
+#include "ops/kernels/gemm.h"
+#include "ops/kernels/score_mask.h"
 #include "ops/op.h"
-#include "ops/score_mask.h"
 
 #define HL__KEY_STEP 32 /* clipped numbers of keys are multiples of it, or end with the last key */
 #define HL__MAX_KEYS 512

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
  * Operators whose operands broadcast: their shape rules, and the gradients, which are summed over the axes along
- * which the operand was broadcast (ops/reduce.h). */
+ * which the operand was broadcast (ops/kernels/reduce.h). */
 #ifndef HL_OPS_BROADCAST_H
 #define HL_OPS_BROADCAST_H
 
-#include "ops/reduce.h"
+#include "ops/kernels/reduce.h"
 
 /* An operand's shape with an axis for each of y's. */
 static inline hl_shape hl__broadcast_kept(const hl_shape *operand, const hl_shape *y) {

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
  * Tiles of the backward pass of fused attention: which squares of queries and keys a tile takes, and which boxes of
- * the operands it touches. What they compute is in attention_backward.h. */
+ * the operands it touches. What they compute is in backward.c. */
 #ifndef HL_OPS_ATTENTION_SQUARES_H
 #define HL_OPS_ATTENTION_SQUARES_H
 
+#include "ops/kernels/score_mask.h"
+#include "ops/kernels/score_tiles.h"
 #include "ops/op.h"
-#include "ops/score_mask.h"
-#include "ops/score_tiles.h"
 
 #define SQUARE 128
 #define SQUARES_OF_SIDE 2 /* a large tile takes 2 x 2 of them, */
@@ -31,25 +31,25 @@ enum square_operand {
     N_SQUARE_OPERANDS
 };
 
-typedef struct squares {
+typedef struct hl__squares {
     size_t B, H, Tq, Tk, D, Dv;
     size_t group;      /* query heads that share a head of keys and values */
     size_t side;       /* queries and keys of a square */
     size_t block, n;   /* queries and keys of a tile; blocks of queries or of keys, whichever are more */
     size_t ahead, n_t; /* t runs over 0 .. ahead and then the last values below n, n_t in all: a window has few */
     size_t heads, n_groups;
-} squares;
+} hl__squares;
 
-static squares squares_of(const hl_call *call) {
+static inline hl__squares hl__squares_of(const hl_call *call) {
     const hl_shape *q = &call->operand[SQ].shape, *v = &call->operand[SV].shape;
     const hl_score_config *config = &((const hl_attention_config *)call->options)->score;
-    squares g = {.B = q->extent[0],
-                 .H = q->extent[1],
-                 .Tq = q->extent[2],
-                 .Tk = v->extent[2],
-                 .D = q->extent[3],
-                 .Dv = v->extent[3],
-                 .group = hl__group(&call->operand[SV], q->extent[1])};
+    hl__squares g = {.B = q->extent[0],
+                     .H = q->extent[1],
+                     .Tq = q->extent[2],
+                     .Tk = v->extent[2],
+                     .D = q->extent[3],
+                     .Dv = v->extent[3],
+                     .group = hl__group(&call->operand[SV], q->extent[1])};
     /* the tiles of a group wait for each other, so it counts as one head */
     size_t T = hl__max(g.Tq, g.Tk), heads = g.B * v->extent[1];
     g.block = g.side = hl__parallel_block(T, SQUARE, heads, 2);
@@ -72,17 +72,17 @@ static squares squares_of(const hl_call *call) {
 }
 
 /* Where a tile stands. */
-typedef struct square {
+typedef struct hl__square {
     size_t b, h0, h1, t, c, q;
     size_t i0, i1, j0, j1; /* queries and keys; empty without a partner */
     hl__range keys;        /* of j0 .. j1 - 1: those worth computing */
-} square;
+} hl__square;
 
-static square square_at(const hl_call *call, const squares *g, const hl_tile *tile, size_t length) {
+static inline hl__square hl__square_at(const hl_call *call, const hl__squares *g, const hl_tile *tile, size_t length) {
     const hl_score_config *config = &((const hl_attention_config *)call->options)->score;
     size_t t = tile->index[2], c = tile->index[3];
     if (t > g->ahead) t += g->n - g->n_t;
-    square at = {.b = tile->index[0], .h0 = tile->index[1] * g->heads, .t = t, .c = c, .q = (c + t) % g->n};
+    hl__square at = {.b = tile->index[0], .h0 = tile->index[1] * g->heads, .t = t, .c = c, .q = (c + t) % g->n};
     at.h1 = hl__min(at.h0 + g->heads, g->H);
     at.i0 = hl__min(at.q * g->block, g->Tq);
     at.i1 = hl__min(at.i0 + g->block, g->Tq);
@@ -94,8 +94,9 @@ static square square_at(const hl_call *call, const squares *g, const hl_tile *ti
 }
 
 /* The square of a tile that begins at query i0 and key j0. */
-static square square_within(const squares *g, const square *tile, const hl__sight *sight, size_t i0, size_t j0) {
-    square at = *tile;
+static inline hl__square hl__square_within(const hl__squares *g, const hl__square *tile, const hl__sight *sight,
+                                           size_t i0, size_t j0) {
+    hl__square at = *tile;
     at.i0 = i0;
     at.i1 = hl__min(i0 + g->side, tile->i1);
     at.j0 = j0;
@@ -105,53 +106,42 @@ static square square_within(const squares *g, const square *tile, const hl__sigh
 }
 
 /* True where this tile is the first that touches its block of dbias, for head h. */
-static bool square_opens_bias(const square *at, const hl_view *dbias, size_t h) {
+static inline bool hl__square_opens_bias(const hl__square *at, const hl_view *dbias, size_t h) {
     if (!hl_view_present(dbias) || at->j0 >= at->j1) return false;
     bool first = (dbias->shape.extent[0] != 1 || at->b == 0) && (dbias->shape.extent[1] != 1 || h == 0);
     return first && (dbias->shape.extent[2] == 1 ? at->t == 0 : at->i0 < at->i1);
 }
 
-/* Rows of scores that share one row of a bias, at which sums begin to need their rests. */
-#define BIAS_REPEATS 512
-
-/* Shape of the rests of dbias: its own; or one element, which the first tile sets to 0 and nobody looks at. */
-static hl_shape bias_rests(const hl_shape *bias, const hl_shape *scores) {
-    size_t repeats = 1;
-    for (size_t axis = 0; axis < 3; axis++)
-        if (bias->extent[axis] == 1) repeats *= scores->extent[axis];
-    return repeats > BIAS_REPEATS ? *bias : HL_SHAPE(1);
-}
-
-static bool keeps_rests(const hl_call *call) {
+static inline bool hl__keeps_bias_rests(const hl_call *call) {
     return hl_view_present(&call->operand[SDBIAS]) &&
            hl__shape_equal(&call->operand[SREST].shape, &call->operand[SDBIAS].shape);
 }
 
-static bool is_first(const hl_tile *tile) {
+static inline bool hl__is_first_square(const hl_tile *tile) {
     return tile->index[0] == 0 && tile->index[1] == 0 && tile->index[2] == 0 && tile->index[3] == 0;
 }
 
-static void square_grid(const hl_call *call, hl_grid *grid) {
-    squares g = squares_of(call);
+static inline void hl__square_grid(const hl_call *call, hl_grid *grid) {
+    hl__squares g = hl__squares_of(call);
     *grid = (hl_grid){{g.B, g.n_groups, g.n_t, g.n}};
 }
 
 /* Narrows the box of k, v, dk or dv. A tile that does not work may still open blocks: those of the groups that begin
  * with one of its heads. */
-static void share_heads(const squares *g, const square *at, bool works, hl_box *box) {
+static inline void hl__square_share_heads(const hl__squares *g, const hl__square *at, bool works, hl_box *box) {
     box->begin[1] = works ? at->h0 / g->group : hl__ceil_div(at->h0, g->group);
     box->end[1] = hl__ceil_div(at->h1, g->group);
 }
 
-static void square_access(const hl_call *call, const hl_tile *tile, hl_box *boxes) {
-    squares g = squares_of(call);
-    square at = square_at(call, &g, tile, g.Tk);
+static inline void hl__square_access(const hl_call *call, const hl_tile *tile, hl_box *boxes) {
+    hl__squares g = hl__squares_of(call);
+    hl__square at = hl__square_at(call, &g, tile, g.Tk);
     const hl_view *dbias = &call->operand[SDBIAS];
-    bool works = !hl__range_empty(at.keys), opens = square_opens_bias(&at, dbias, at.h0);
+    bool works = !hl__range_empty(at.keys), opens = hl__square_opens_bias(&at, dbias, at.h0);
     for (size_t i = 0; i < N_SQUARE_OPERANDS; i++) {
         bool by_key = i == SK || i == SV || i == SDK || i == SDV;
-        if (i == SREST && !keeps_rests(call)) {
-            if (!is_first(tile)) boxes[i] = hl__box_empty();
+        if (i == SREST && !hl__keeps_bias_rests(call)) {
+            if (!hl__is_first_square(tile)) boxes[i] = hl__box_empty();
         } else if (i == SBIAS || i == SDBIAS || i == SREST) {
             const hl_view *bias = &call->operand[i];
             if (!hl_view_present(bias)) continue;
@@ -167,7 +157,7 @@ static void square_access(const hl_call *call, const hl_tile *tile, hl_box *boxe
             if (!works) boxes[i] = hl__box_empty();
         } else if (i != SSTEP) {
             hl__box_heads(&boxes[i], at.b, at.h0, at.h1, by_key ? at.j0 : at.i0, by_key ? at.j1 : at.i1);
-            if (by_key) share_heads(&g, &at, works, &boxes[i]);
+            if (by_key) hl__square_share_heads(&g, &at, works, &boxes[i]);
             if (!works && !(i >= SDQ && at.t == 0)) boxes[i] = hl__box_empty();
         }
     }

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
  * The row functions of one instruction set, for callers that are not compiled for it. */
-#include "ops/vector.h"
+#include "ops/kernels/vector.h"
 
+#include "ops/kernels/portable.h"
 #include "ops/op.h"
-#include "ops/portable.h"
 
 extern const hl__rows HL__ISA_NAME(hl__row_functions);
 const hl__rows HL__ISA_NAME(hl__row_functions) = {

@@ -9,7 +9,7 @@
 
 #include <stdbool.h>
 
-#include "ops/vector.h"
+#include "ops/kernels/vector.h"
 
 /* True where none of n numbers is NaN or infinite: times 0 either is NaN, and so is their sum. */
 static inline bool hl__all_finite(const float *x, size_t n) {

@@ -16,8 +16,8 @@
 #ifndef HL_OPS_ACTIVATION_H
 #define HL_OPS_ACTIVATION_H
 
+#include "ops/kernels/vector.h"
 #include "ops/op.h"
-#include "ops/vector.h"
 
 #define HL__GELU_2U 0x1.988454p+0f   /* 2 sqrt(2 / pi) */
 #define HL__GELU_CUBE 0x1.6e4e26p-5f /* 0.044715 */

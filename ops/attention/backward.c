@@ -23,26 +23,25 @@
  *
  * Where query heads share the heads of keys and values, the tiles of all of them add to one block of dK and dV, head
  * by head: the first one's t = 0 zeroes it. */
-#ifndef HL_OPS_ATTENTION_BACKWARD_H
-#define HL_OPS_ATTENTION_BACKWARD_H
+#include "ops/attention/attention.h"
 
 #include <string.h>
 
-#include "ops/attention_squares.h"
-#include "ops/masked.h"
-#include "ops/random.h"
-#include "ops/vector.h"
+#include "ops/attention/squares.h"
+#include "ops/kernels/masked.h"
+#include "ops/kernels/random.h"
+#include "ops/kernels/vector.h"
 
 /* ---- kernel ---- */
 
 typedef struct square_plan {
-    squares g;
+    hl__squares g;
     /* of a full block of queries and of the last one, by number of keys */
     hl__gemm st[2][HL__KEY_SIZES], dpt[2][HL__KEY_SIZES];
     hl__gemm dv[2][HL__KEY_SIZES], dk[2][HL__KEY_SIZES], dq[2][HL__KEY_SIZES];
 } square_plan;
 
-static void square_sizes(const hl_call *call, const squares *g, bool wanted[HL__KEY_SIZES]) {
+static void square_sizes(const hl_call *call, const hl__squares *g, bool wanted[HL__KEY_SIZES]) {
     size_t most = hl__min(g->side, g->Tk);
     hl__sight sight = hl__sight_of(&((const hl_attention_config *)call->options)->score, g->Tq, g->Tk, g->Tk);
     for (size_t n = 1; hl_view_present(&call->operand[SLENGTHS]) && n <= most; n++)
@@ -57,8 +56,8 @@ static void square_sizes(const hl_call *call, const squares *g, bool wanted[HL__
 
 static hl_status square_prepare(const hl_call *call, void *data) {
     square_plan *plan = data;
-    plan->g = squares_of(call);
-    const squares *g = &plan->g;
+    plan->g = hl__squares_of(call);
+    const hl__squares *g = &plan->g;
     bool wanted[HL__KEY_SIZES] = {false};
     square_sizes(call, g, wanted);
     for (size_t size = 0; size < HL__KEY_SIZES; size++)
@@ -103,7 +102,7 @@ static hl_status square_prepare(const hl_call *call, void *data) {
 typedef struct square_work {
     const hl_call *call;
     const square_plan *plan;
-    const square *at;
+    const hl__square *at;
     size_t h;
     hl__sight sight;
     hl__dropout dropout;
@@ -115,7 +114,7 @@ typedef struct square_work {
     uint32_t *words;               /* of 32 keys' dropout, [16][block] */
 } square_work;
 
-static size_t square_floats(const hl_call *call, const squares *g, square_work *work, float *base) {
+static size_t square_floats(const hl_call *call, const hl__squares *g, square_work *work, float *base) {
     size_t S = g->side, used = 0, bias = hl_view_present(&call->operand[SBIAS]) ? S * S : 0;
     size_t ds = hl_view_present(&call->operand[SDBIAS]) ? S * S : 0;
     size_t sizes[] = {g->D * S, g->Dv * S, S * S, S * S, ds, bias, S, S, S, S, g->D * S, HL__DROPOUT_WORDS * S};
@@ -130,7 +129,7 @@ static size_t square_floats(const hl_call *call, const squares *g, square_work *
 }
 
 static size_t square_scratch(const hl_call *call) {
-    squares g = squares_of(call);
+    hl__squares g = hl__squares_of(call);
     square_work work;
     return square_floats(call, &g, &work, NULL) * sizeof(float);
 }
@@ -141,13 +140,13 @@ static void zero_rows(const hl_view *view, size_t b, size_t h, size_t r0, size_t
 }
 
 /* Row r of the square's share of dbias, or of its rests. */
-static float *bias_gradient_row(const hl_view *dbias, const square *at, size_t h, size_t r) {
+static float *bias_gradient_row(const hl_view *dbias, const hl__square *at, size_t h, size_t r) {
     return hl__bias_row(dbias, at->b, h, at->i0 + r);
 }
 
 /* First writes: what this tile is the first to touch. */
 static void open_regions(const square_work *w) {
-    const square *at = w->at;
+    const hl__square *at = w->at;
     const hl_view *operand = w->call->operand, *dbias = &operand[SDBIAS];
     if (at->t == 0) zero_rows(&operand[SDQ], at->b, w->h, at->i0, at->i1);
     size_t group = w->plan->g.group;
@@ -155,11 +154,11 @@ static void open_regions(const square_work *w) {
         zero_rows(&operand[SDK], at->b, w->h / group, at->j0, at->j1);
         zero_rows(&operand[SDV], at->b, w->h / group, at->j0, at->j1);
     }
-    if (!square_opens_bias(at, dbias, w->h)) return;
+    if (!hl__square_opens_bias(at, dbias, w->h)) return;
     size_t rows = dbias->shape.extent[2] == 1 ? 1 : at->i1 - at->i0;
     for (size_t r = 0; r < rows; r++) {
         memset(bias_gradient_row(dbias, at, w->h, r) + at->j0, 0, (at->j1 - at->j0) * sizeof(float));
-        if (keeps_rests(w->call))
+        if (hl__keeps_bias_rests(w->call))
             memset(bias_gradient_row(&operand[SREST], at, w->h, r) + at->j0, 0, (at->j1 - at->j0) * sizeof(float));
     }
 }
@@ -200,15 +199,15 @@ static void weigh_row(const square_work *w, size_t n, float *st_j, float *dpt_j,
 
 /* The queries of the square that see key j of it, counted from its first one. */
 static hl__range rows_seeing(const square_work *w, size_t j) {
-    const square *at = w->at;
+    const hl__square *at = w->at;
     hl__range seen = hl__queries_seeing(&w->sight, at->keys.begin + j);
     size_t begin = hl__min(hl__max(seen.begin, at->i0), at->i1) - at->i0;
     return (hl__range){begin, hl__max(begin, hl__min(hl__max(seen.end, at->i0), at->i1) - at->i0)};
 }
 
 static void weigh_rows(const square_work *w, size_t nq, size_t nk, bool sees_all, bool needs_ds, float by) {
-    const square *at = w->at;
-    const squares *g = &w->plan->g;
+    const hl__square *at = w->at;
+    const hl__squares *g = &w->plan->g;
     bool biased = hl_view_present(&w->call->operand[SBIAS]);
     for (size_t j = 0; j < nk; j++) {
         float *st_j = w->st + j * g->side, *dpt_j = w->dpt + j * g->side;
@@ -243,7 +242,7 @@ static void add_bias_gradient(const square_work *w, size_t nq, size_t nk, float 
     }
     for (size_t i = 0; i < rows; i++, ds += S) {
         float *db_i = bias_gradient_row(dbias, w->at, w->h, i) + j0;
-        if (keeps_rests(w->call)) hl__row_add_kept(db_i, bias_gradient_row(rest, w->at, w->h, i) + j0, ds, nk);
+        if (hl__keeps_bias_rests(w->call)) hl__row_add_kept(db_i, bias_gradient_row(rest, w->at, w->h, i) + j0, ds, nk);
         else
             for (size_t j = 0; j < nk; j++) db_i[j] += ds[j];
     }
@@ -258,7 +257,7 @@ static void load_padded(float *to, const float *from, size_t n) {
 
 /* What is saved of the queries' rows of scores, D, and where there is one the bias. */
 static void load_rows(const square_work *w, size_t nq, size_t nk) {
-    const square *at = w->at;
+    const hl__square *at = w->at;
     const hl_view *x = w->call->operand, *rows = &x[SROWS];
     load_padded(w->m, hl__row_number(rows, at->b, w->h, HL__ROW_SHIFT) + at->i0, nq);
     load_padded(w->inverse, hl__row_number(rows, at->b, w->h, HL__ROW_SUM) + at->i0, nq);
@@ -277,7 +276,7 @@ typedef struct square_rows {
 
 /* The terms of dV, dK and dQ that products with copies of q, k and dO have left out, for the pairs that exist. */
 static void add_not_finite_terms(const square_work *w, const square_rows *x, size_t nk) {
-    const squares *g = &w->plan->g;
+    const hl__squares *g = &w->plan->g;
     for (size_t j = 0; j < nk; j++) {
         const float *st_j = w->st + j * g->side, *dpt_j = w->dpt + j * g->side;
         const float *bias_j = hl_view_present(&w->call->operand[SBIAS]) ? w->biast + j * g->side : NULL;
@@ -293,7 +292,7 @@ static void add_not_finite_terms(const square_work *w, const square_rows *x, siz
 
 /* The rows with zeros for what is not finite: dO and q in the scratch of their transposes, which have been used. */
 static square_rows finite_rows(const square_work *w, const square_rows *x, size_t nq, size_t nk) {
-    const squares *g = &w->plan->g;
+    const hl__squares *g = &w->plan->g;
     square_rows clean = *x;
     hl__copy_finite(x->q, nq * g->D, w->qt);
     hl__copy_finite(x->d_o, nq * g->Dv, w->dot);
@@ -304,7 +303,7 @@ static square_rows finite_rows(const square_work *w, const square_rows *x, size_
     return clean;
 }
 
-static bool all_finite(const squares *g, const square_rows *x, size_t nq, size_t nk) {
+static bool all_finite(const hl__squares *g, const square_rows *x, size_t nq, size_t nk) {
     return hl__all_finite(x->q, nq * g->D) && hl__all_finite(x->k, nk * g->D) && hl__all_finite(x->v, nk * g->Dv) &&
            hl__all_finite(x->d_o, nq * g->Dv);
 }
@@ -313,7 +312,7 @@ static bool all_finite(const squares *g, const square_rows *x, size_t nq, size_t
 static void score_square(const square_work *w, const square_rows *x, size_t last, size_t nq, size_t size,
                          bool needs_ds) {
     const square_plan *plan = w->plan;
-    const squares *g = &plan->g;
+    const hl__squares *g = &plan->g;
     size_t S = g->side;
     float scale = hl__score_scale(&((const hl_attention_config *)w->call->options)->score, g->D) * HL__LOG2_E;
     hl__transpose_block(x->q, g->D, nq, g->D, w->qt, S);
@@ -332,9 +331,9 @@ static float *gradient_row(const hl_view *view, size_t b, size_t h, size_t i) {
 
 /* One square of one head, whose queries and keys see each other. */
 static void square_head(const square_work *w) {
-    const square *at = w->at;
+    const hl__square *at = w->at;
     const square_plan *plan = w->plan;
-    const squares *g = &plan->g;
+    const hl__squares *g = &plan->g;
     const hl_view *x = w->call->operand;
     size_t nq = at->i1 - at->i0, nk = at->keys.end - at->keys.begin, j0 = at->keys.begin;
     size_t last = at->i1 == g->Tq && at->i0 > 0 ? 1 : 0, size = hl__key_size(nk), key_head = w->h / g->group;
@@ -364,21 +363,21 @@ static void square_head(const square_work *w) {
 
 static void square_kernel(const hl_call *call, const hl_tile *tile) {
     const square_plan *plan = call->plan;
-    const squares *g = &plan->g;
+    const hl__squares *g = &plan->g;
     const hl_attention_config *config = call->options;
     size_t length = hl__length(&call->operand[SLENGTHS], tile->index[0], g->Tk);
-    square at = square_at(call, g, tile, length);
+    hl__square at = hl__square_at(call, g, tile, length);
     square_work w = {.call = call, .plan = plan, .at = &at, .drops = config->dropout.rate > 0};
     w.sight = hl__sight_of(&config->score, g->Tq, g->Tk, length);
     if (w.drops) w.dropout = hl__dropout_of(&config->dropout, call->node_id, *hl__i32(&call->operand[SSTEP]));
     square_floats(call, g, &w, tile->scratch);
-    if (is_first(tile) && !keeps_rests(call)) *hl__f32(&call->operand[SREST]) = 0;
+    if (hl__is_first_square(tile) && !hl__keeps_bias_rests(call)) *hl__f32(&call->operand[SREST]) = 0;
     for (w.h = at.h0; w.h < at.h1; w.h++) {
         w.at = &at;
         open_regions(&w);
         for (size_t j0 = at.j0; j0 < at.j1; j0 += g->side)
             for (size_t i0 = at.i0; i0 < at.i1; i0 += g->side) {
-                square part = square_within(g, &at, &w.sight, i0, j0);
+                hl__square part = hl__square_within(g, &at, &w.sight, i0, j0);
                 w.at = &part;
                 if (!hl__range_empty(part.keys)) square_head(&w);
             }
@@ -386,18 +385,18 @@ static void square_kernel(const hl_call *call, const hl_tile *tile) {
 }
 
 static hl_cost square_cost(const hl_call *call, const hl_tile *tile) {
-    squares g = squares_of(call);
-    square at = square_at(call, &g, tile, g.Tk);
+    hl__squares g = hl__squares_of(call);
+    hl__square at = hl__square_at(call, &g, tile, g.Tk);
     double heads = (double)(at.h1 - at.h0), nq = (double)(at.i1 - at.i0), nk = (double)(at.keys.end - at.keys.begin);
     double D = (double)g.D, Dv = (double)g.Dv;
     return (hl_cost){.flops = heads * 2 * nq * nk * (3 * D + 2 * Dv),
                      .bytes = heads * sizeof(float) * (nq * (3 * D + Dv + 2) + nk * (3 * D + 3 * Dv))};
 }
 
-static const hl_pass square_pass = {
+const hl_pass HL__ISA_NAME(hl__attention_squares) = {
     .name = "backward",
-    .grid = square_grid,
-    .access = square_access,
+    .grid = hl__square_grid,
+    .access = hl__square_access,
     .cost = square_cost,
     .scratch = square_scratch,
     .plan_bytes = sizeof(square_plan),
@@ -441,6 +440,5 @@ static void delta_kernel(const hl_call *call, const hl_tile *tile) {
     }
 }
 
-static const hl_pass delta_pass = {.name = "delta", .grid = delta_grid, .access = delta_access, .kernel = delta_kernel};
-
-#endif
+const hl_pass HL__ISA_NAME(hl__attention_delta) = {
+    .name = "delta", .grid = delta_grid, .access = delta_access, .kernel = delta_kernel};

@@ -4,13 +4,13 @@
  * portable kernel of the chosen instruction set. Of libxsmm only the generator is used, which writes code into a buffer
  * of ours and neither allocates nor keeps anything: its dispatcher keeps kernels for ever, 65,520 of them, ends the
  * process or reads through a null pointer where memory may not become executable, and takes 128 KiB of stack. */
-#include "ops/gemm.h"
+#include "ops/kernels/gemm.h"
 
 #include <stdint.h>
 #include <string.h>
 
+#include "ops/kernels/portable.h"
 #include "ops/ops.h"
-#include "ops/portable.h"
 
 /* True where rows lie one behind the other. */
 static bool rows_fit(const hl__gemm_shape *s) {

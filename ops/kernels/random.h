@@ -19,8 +19,8 @@
 #include <Random123/philox.h>
 #include <string.h>
 
+#include "ops/kernels/vector.h"
 #include "ops/op.h"
-#include "ops/vector.h"
 
 #define HL__PHILOX_ROUNDS 10
 #define HL__DROPOUT_COLUMNS 32 /* of a row, which four counters decide */

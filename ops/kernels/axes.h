@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * sum and mean over named axes: their shape rule, the first pass of the reduction (ops/reduce.h), and the gradient,
- * which is dy spread over the axes. The reduced tensor is seen with all its axes, of extent 1 where reduced. */
+ * sum and mean over named axes: their shape rule, the first pass of the reduction (ops/kernels/reduce.h), and the
+ * gradient, which is dy spread over the axes. The reduced tensor is seen with all its axes, of extent 1 where reduced.
+ */
 #ifndef HL_OPS_AXES_H
 #define HL_OPS_AXES_H
 
-#include "ops/reduce.h"
+#include "ops/kernels/reduce.h"
 
 static inline bool hl__reduced(const hl_axes_config *config, size_t axis) {
     return config->axes == 0 || (config->axes >> axis & 1);
