@@ -47,8 +47,16 @@ START_TEST(RightProductsStayWithinTheBound) {
 }
 END_TEST
 
-/* C = A B, plainly, but for the last element, which the spoiler gets. */
-static void multiply(const hl__gemm_shape *s, const float *a, const float *b, float *c, float (*spoil)(float)) {
+static float same(float x) { return x; }
+static float shifted(float x) { return x + 1e-4f; }
+static float no_number(float x) { return x * NAN; }
+
+static float (*spoil)(float);
+
+/* C = A B, plainly, but for the last element, which is spoilt. */
+static void spoilt(const hl__gemm_shape *s, const float *a, const float *b, float *c, const float *next_b,
+                   float *scratch) {
+    (void)next_b, (void)scratch;
     for (size_t i = 0; i < s->m; i++)
         for (size_t j = 0; j < s->n; j++) {
             double sum = 0;
@@ -58,22 +66,15 @@ static void multiply(const hl__gemm_shape *s, const float *a, const float *b, fl
         }
 }
 
-static float same(float x) { return x; }
-static float shifted(float x) { return x + 1e-4f; }
-static float no_number(float x) { return x * NAN; }
-
-static void right(const hl__gemm_shape *s, const float *a, const float *b, float *c) { multiply(s, a, b, c, same); }
-static void wrong(const hl__gemm_shape *s, const float *a, const float *b, float *c) { multiply(s, a, b, c, shifted); }
-static void nan_(const hl__gemm_shape *s, const float *a, const float *b, float *c) { multiply(s, a, b, c, no_number); }
-
 /* A bound of 18 u = 1.1e-6 of at most 17 * 3 in magnitude, 5.5e-5, is below the shift. */
 START_TEST(OneWrongElementIsFound) {
     hl__gemm gemm = prepare(NULL, 5, 6, 17);
-    gemm.portable = right;
+    gemm.portable = spoilt;
+    spoil = same;
     ck_assert_double_le(bench_product_error(&gemm), 1);
-    gemm.portable = wrong;
+    spoil = shifted;
     ck_assert_double_gt(bench_product_error(&gemm), 1);
-    gemm.portable = nan_;
+    spoil = no_number;
     ck_assert(isinf(bench_product_error(&gemm)));
 }
 END_TEST
