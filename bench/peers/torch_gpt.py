@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""The GPTs of bench/gpt.h in PyTorch, with explicit attention: pre-norm blocks, causal, GELU by tanh.
+"""The GPTs of bench/subjects/gpt.h in PyTorch, with explicit attention: pre-norm blocks, causal, GELU by tanh.
 
 Fast where PyTorch lets one choose: one product for query, key and value, the scale on the queries instead of on the
 scores, which are more, a mask that is made once.

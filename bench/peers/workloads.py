@@ -3,7 +3,7 @@
 
 Standard library alone, as bench/peers/run may be called by any python3. Attention and blocks are without a mask and
 without dropout; what a block is, hl-bench block says: projections, attention and the dense layer behind it, all with
-biases, no residual. The GPTs are those of bench/gpt.h.
+biases, no residual. The GPTs are those of bench/subjects/gpt.h.
 """
 
 from collections import namedtuple

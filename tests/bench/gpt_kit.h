@@ -4,7 +4,7 @@
 #ifndef HL_TESTS_BENCH_GPT_KIT_H
 #define HL_TESTS_BENCH_GPT_KIT_H
 
-#include "bench/gpt.h"
+#include "bench/subjects/gpt.h"
 #include "tests/bench/kit.h"
 
 /* Every extent is another one, so that none can stand for another. */

@@ -4,7 +4,7 @@
 #ifndef HL_TESTS_BENCH_SUBJECT_KIT_H
 #define HL_TESTS_BENCH_SUBJECT_KIT_H
 
-#include "bench/check.h"
+#include "bench/oracles/check.h"
 #include "tests/bench/kit.h"
 
 /* Errors of a subject's programs beside its oracle, to which `context` is given in place of the subject's own. */

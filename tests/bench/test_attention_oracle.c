@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
  * The oracle of attention against numbers worked out by hand, and its dropout against hl_dropout itself. */
-#include "bench/attention_subject.h"
+#include "bench/subjects/attention_subject.h"
 
 #include "tests/bench/kit.h"
 

@@ -2,7 +2,7 @@
  *
  * Attention alone as a subject: its operations, and that the fused program is right under each mask, with dropout and
  * with shared keys and values. */
-#include "bench/attention_subject.h"
+#include "bench/subjects/attention_subject.h"
 
 #include "tests/bench/subject_kit.h"
 

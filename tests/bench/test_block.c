@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
  * hl-bench block from outside, on blocks that take no time: under each policy and mask. */
-#include "bench/options.h"
+#include "bench/commands/options.h"
 #include "tests/bench/kit.h"
 
 START_TEST(EachPolicyIsMeasured) {

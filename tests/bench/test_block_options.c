@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
  * Options of the commands that work on the block. */
-#include "bench/block_options.h"
+#include "bench/commands/block_options.h"
 
 #include "tests/bench/kit.h"
 

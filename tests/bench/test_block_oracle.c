@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
  * The oracle of the block against the definition: all keys and values made, all weights in a table. */
-#include "bench/block_oracle.h"
+#include "bench/oracles/block_oracle.h"
 
-#include "bench/block_subject.h"
+#include "bench/subjects/block_subject.h"
 #include "tests/bench/kit.h"
 
 enum { B = 2, T = 4, H = 3, D = 2, W = H * D };

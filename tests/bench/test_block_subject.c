@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
  * The attention block as a subject: its shapes, its operations, and that it is right. */
-#include "bench/block_subject.h"
+#include "bench/subjects/block_subject.h"
 
 #include "tests/bench/subject_kit.h"
 

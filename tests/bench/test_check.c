@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
  * The check before each measurement: right results pass, a single wrong number in a value or a gradient does not. */
-#include "bench/check.h"
+#include "bench/oracles/check.h"
 
 #include <float.h>
 

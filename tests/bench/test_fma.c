@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
  * The FMA loop does the operations that it is counted for: its sum is that of the recurrence. */
-#include "bench/fma.h"
+#include "bench/subjects/fma.h"
 
 #include "ops/kernels/portable.h"
 #include "tests/bench/kit.h"

@@ -2,7 +2,7 @@
  *
  * The GPTs that are measured: how many parameters and operations they have, that one table serves words and logits, and
  * that they learn. */
-#include "bench/gpt.h"
+#include "bench/subjects/gpt.h"
 
 #include "tests/bench/gpt_kit.h"
 

@@ -4,7 +4,7 @@
  * it cannot compute it does not call right. */
 #include <float.h>
 
-#include "bench/work.h"
+#include "bench/instruments/work.h"
 #include "tests/bench/gpt_kit.h"
 
 #define N_LOGITS ((size_t)3 * 5 * 11) /* of the tiny GPTs */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
  * The point where a curve of efficiency passes a share of its best rate. */
-#include "bench/granularity.h"
+#include "bench/instruments/granularity.h"
 
 #include "tests/bench/kit.h"
 

@@ -2,9 +2,9 @@
  *
  * Grids of tiles: each waits for those that its pattern names and for nobody else, and what does not run once, behind
  * them, is found out. */
-#include "bench/grid_graph.h"
+#include "bench/subjects/grid_graph.h"
 
-#include "bench/peak.h"
+#include "bench/instruments/peak.h"
 #include "tests/bench/kit.h"
 
 /* ---- lies: of one call, counted from 1; 0: none ---- */

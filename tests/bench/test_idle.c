@@ -2,7 +2,7 @@
  *
  * Idle figures: the window is as long as it was asked to be, wakes are sorted before they are told, and what cannot be
  * run is no figure. */
-#include "bench/idle.h"
+#include "bench/subjects/idle.h"
 
 #include "tests/bench/kit.h"
 

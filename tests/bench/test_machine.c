@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
  * What a report says of the machine is what this process may use. */
-#include "bench/machine.h"
+#include "bench/instruments/machine.h"
 
 #include <pthread.h>
 #include <sched.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
  * Masks: which keys a query sees, and how many pairs are left. */
-#include "bench/mask.h"
+#include "bench/subjects/mask.h"
 
 #include "tests/bench/kit.h"
 

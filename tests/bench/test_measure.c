@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
  * Minimum and median of interleaved repetitions, from works that say themselves how long they took. */
-#include "bench/measure.h"
+#include "bench/instruments/measure.h"
 
 #include "tests/bench/kit.h"
 

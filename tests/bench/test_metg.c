@@ -5,8 +5,8 @@
 #include <sys/stat.h>
 
 #include "bench/bench.h"
-#include "bench/granularity.h"
-#include "bench/grid_graph.h"
+#include "bench/instruments/granularity.h"
+#include "bench/subjects/grid_graph.h"
 #include "tests/bench/kit.h"
 
 #define TINY "metg", "--width", "4", "--steps", "9", "--rounds", "40", "--repetitions", "2"

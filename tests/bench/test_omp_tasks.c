@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
  * The OpenMP peers of `hl-bench tasks`, those that were built: they run the graph that hl-bench runs, and say so. */
-#include "bench/grid_graph.h"
+#include "bench/subjects/grid_graph.h"
 #include "tests/bench/kit.h"
 
 static const char *const programs[] = {

@@ -2,7 +2,7 @@
  *
  * A table of options: words become values, values become JSON, and what does not fit is refused before anything is
  * measured. The refusals end the process, so that they are seen from outside. */
-#include "bench/options.h"
+#include "bench/commands/options.h"
 #include "tests/bench/kit.h"
 #include "tests/support/policies.h"
 

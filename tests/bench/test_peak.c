@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
  * The peak is the larger of two kernels, on one core and on all; hl-bench peak prints and writes both. */
-#include "bench/peak.h"
+#include "bench/instruments/peak.h"
 
 #include "tests/bench/kit.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
  * A block product as a kernel: counted, and checked so that a wrong one is found. */
-#include "bench/product.h"
+#include "bench/subjects/product.h"
 
 #include "tests/bench/kit.h"
 #include "tests/support/code_room.h"

@@ -2,7 +2,7 @@
  *
  * Profiles that commands show: those of the runs that were asked for, with all calls and workers, and none where a run
  * or the profile failed. */
-#include "bench/profile.h"
+#include "bench/instruments/profile.h"
 #include "tests/bench/gpt_kit.h"
 
 static bool no_profile;

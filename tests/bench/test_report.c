@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
  * The JSON file: every key that a script reads, with the numbers that were measured. */
-#include "bench/report.h"
+#include "bench/instruments/report.h"
 
 #include "tests/bench/kit.h"
 

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
  * From a subject to its report: what is measured, beside which peak, and that wrong results are not. */
-#include "bench/speed.h"
+#include "bench/instruments/speed.h"
 
-#include "bench/block_subject.h"
+#include "bench/subjects/block_subject.h"
 #include "tests/bench/kit.h"
 
 static const block_shape shape = {.batch = 2, .tokens = 5, .width = 8, .heads = 2};

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
  * A team: every member does its rounds, all at once, or nobody starts. */
-#include "bench/team.h"
+#include "bench/instruments/team.h"
 
 #include <errno.h>
 #include <pthread.h>

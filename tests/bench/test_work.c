@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
  * Programs made from a subject: their values are those of the parts, the same for any number of workers. */
-#include "bench/work.h"
+#include "bench/instruments/work.h"
 
 #include "tests/bench/kit.h"
 
