@@ -6,6 +6,7 @@
 #include <math.h>
 
 #include "headloom/options.h"
+#include "tests/support/activation_oracle.h"
 #include "tests/support/long_sums.h"
 #include "tests/support/suite.h"
 
@@ -27,72 +28,105 @@ static size_t place_of(const op_case *c, size_t t, size_t k) {
 
 static double scale_of(const hl_dense_config *config) { return config->scale != 0 ? (double)config->scale : 1; }
 
-static double activate(hl_activation activation, double z) {
-    switch (activation) {
-    case HL_ACTIVATION_RELU: return z > 0 || isnan(z) ? z : 0;
-    case HL_ACTIVATION_GELU:
-        return z < -100 ? 0 : 0.5 * z * (1 + tanh(sqrt(2 / 3.14159265358979323846) * (z + 0.044715 * z * z * z)));
-    case HL_ACTIVATION_TANH: return tanh(z);
-    case HL_ACTIVATION_GELU_ERF: return 0.5 * z * erfc(-z * sqrt(0.5));
-    case HL_ACTIVATION_SIGMOID: return 1 / (1 + exp(-z));
-    case HL_ACTIVATION_SILU: return z / (1 + exp(-z));
-    case HL_ACTIVATION_NONE: break;
-    }
-    return z;
-}
-
-static void products(const op_case *c, const double *const in[], double *y, bool of_sizes) {
+/* z of token t and column n; *size is the same of sizes. */
+static double sum_of(const op_case *c, const double *const in[], size_t t, size_t n, double *size) {
     const hl_dense_config *config = c->options;
     size_t K = inner_of(c), N = c->inputs[W].shape.extent[config->transposed ? 0 : 1];
-    size_t tokens = hl_shape_elements(&c->inputs[X].shape) / K;
+    double z = in[BIAS] ? in[BIAS][n] : 0;
+    *size = fabs(z);
+    for (size_t k = 0; k < K; k++) {
+        double product = in[X][place_of(c, t, k)] * in[W][config->transposed ? n * K + k : k * N + n];
+        z += product;
+        *size += fabs(product);
+    }
+    *size *= fabs(scale_of(config));
+    return z * scale_of(config);
+}
+
+/* In units of FLT_EPSILON, two roundings: K products, sums and the bias are off by as many halves of their sizes
+ * (Higham 2002, section 3.1), and so is a scale; one rounding is left for the residual. */
+static double sum_units(const op_case *c) {
+    const hl_dense_config *config = c->options;
+    return 1.01 * ((double)(inner_of(c) + 2) / 2 + (config->scale != 0 ? 0.5 : 0));
+}
+
+static void results(const op_case *c, const double *const in[], double *y, bool of_sizes) {
+    const hl_dense_config *config = c->options;
+    size_t N = hl_shape_elements(&c->inputs[W].shape) / inner_of(c);
+    size_t tokens = hl_shape_elements(&c->inputs[X].shape) / inner_of(c);
     for (size_t t = 0; t < tokens; t++)
         for (size_t n = 0; n < N; n++) {
-            double z = in[BIAS] ? in[BIAS][n] : 0;
-            if (of_sizes) z = fabs(z);
-            for (size_t k = 0; k < K; k++) {
-                double product = in[X][place_of(c, t, k)] * in[W][config->transposed ? n * K + k : k * N + n];
-                z += of_sizes ? fabs(product) : product;
-            }
-            z *= of_sizes ? fabs(scale_of(config)) : scale_of(config);
-            if (of_sizes && z > (double)FLT_MAX) z = INFINITY; /* the sum may overflow on its way, either way */
-            double residual = in[RESIDUAL] ? in[RESIDUAL][t * N + n] : 0;
-            y[t * N + n] = of_sizes ? z + fabs(residual) : activate(config->activation, z) + residual;
+            double residual = in[RESIDUAL] ? in[RESIDUAL][t * N + n] : 0, size, z = sum_of(c, in, t, n, &size);
+            y[t * N + n] = activation_value(config->activation, z) + residual;
+            if (!of_sizes) continue;
+            double off = (double)FLT_EPSILON * sum_units(c);
+            if (size > (double)FLT_MAX) size = INFINITY; /* the sum may overflow on its way, either way */
+            else if (config->activation > HL_ACTIVATION_RELU)
+                size = activation_value_error(config->activation, z, off * size) / off;
+            y[t * N + n] = size + fabs(residual);
         }
 }
 
-static void dense(const op_case *c, const double *const in[], double *const out[]) { products(c, in, out[0], false); }
-static void sizes(const op_case *c, const double *const in[], double *const out[]) { products(c, in, out[0], true); }
+static void dense(const op_case *c, const double *const in[], double *const out[]) { results(c, in, out[0], false); }
+static void sizes(const op_case *c, const double *const in[], double *const out[]) { results(c, in, out[0], true); }
 
-/* In units of FLT_EPSILON, two roundings. z: K products and sums and the bias are off by error_z = (K + 2) / 2 of sizes
- * (which leaves one rounding for the residual) that add up to at most K reach + 1 (weights and bias within -reach ..
- * reach, -1 .. 1; Higham 2002, section 3.1). No activation is steeper than 1.13, and each is good to 6 units of |z|
- * (sigmoid, which is not 0 at 0, to 4 of its own size): the logistic function of GELU rounds an argument a = 2u, which
- * counts for |a| s (1 - s) <= 0.23, exp and quotient are good to 3, constants and products to 2.
- *
- * Gradients: the activation's gradient is off by its second derivative (|gelu''| <= 1.13, |tanh''| <= 0.77,
- * others less) times
- * error_z and by 8 units of its own. dx sums N of them times weights, dw and dbias T times inputs: an absolute error
- * for each term. The sums themselves add (n + 1) / 2 of their sizes.
- *
- * A scale multiplies z, its error and each term of the gradients, and is one more rounding of z and of dz. */
+/* dz = dy act'(z) scale; dx = dz w^T, dw = x^T dz, and sums of dz. of_sizes: sums of the sizes of their terms, and of
+ * what the slopes are off by because z is and because they round, in parts of the case's bound. */
+static void slopes_of(const op_case *c, const double *const in[], const double *dy, double *const d_in[],
+                      bool of_sizes) {
+    const hl_dense_config *config = c->options;
+    size_t K = inner_of(c), N = c->inputs[W].shape.extent[config->transposed ? 0 : 1];
+    size_t tokens = hl_shape_elements(&c->inputs[X].shape) / K;
+    double off = (double)FLT_EPSILON * sum_units(c), units = (double)FLT_EPSILON * c->gradient.relative;
+    for (size_t e = 0; e < tokens * N; e++) {
+        size_t t = e / N, n = e % N;
+        double size, z = sum_of(c, in, t, n, &size), scale = scale_of(config);
+        double dz = activation_slope(config->activation, dy[e], z) * scale;
+        if (of_sizes) {
+            dz = fabs(dz);
+            if (fmax(size, dz) > (double)FLT_MAX) dz = INFINITY;                       /* of floats, too */
+            else if (config->activation > HL_ACTIVATION_RELU || fabs(z) <= off * size) /* ReLU is off near 0 alone */
+                dz += fabs(dy[e] * scale) * activation_slope_error(config->activation, z, off * size) / units;
+        }
+        for (size_t k = 0; k < K; k++) {
+            size_t at_x = place_of(c, t, k), at_w = config->transposed ? n * K + k : k * N + n;
+            double dx = dz * in[W][at_w], dw = dz * in[X][at_x];
+            if (d_in[X]) d_in[X][at_x] += of_sizes ? fabs(dx) : dx;
+            if (d_in[W]) d_in[W][at_w] += of_sizes ? fabs(dw) : dw;
+        }
+        if (d_in[BIAS]) d_in[BIAS][n] += dz;
+        if (d_in[RESIDUAL]) d_in[RESIDUAL][e] = of_sizes ? fabs(dy[e]) : dy[e];
+    }
+}
+
+static void slopes(const op_case *c, const double *const in[], const double *const d_out[], double *const d_in[]) {
+    slopes_of(c, in, d_out[0], d_in, false);
+}
+
+static void slope_sizes(const op_case *c, const double *const in[], const double *const d_out[], double *const d_in[]) {
+    slopes_of(c, in, d_out[0], d_in, true);
+}
+
+/* Gradients sum dz over N columns or over tokens, (n + 1) / 2 units of their sizes, and a scale rounds dz. Weights are
+ * within -reach .. reach. */
 static op_case case_of(hl_shape x, size_t N, double reach, const hl_dense_config *config) {
     size_t K = config->heads ? x.extent[1] * x.extent[3] : x.extent[x.rank - 1];
-    double tokens = (double)(hl_shape_elements(&x) / K), k = (double)K, terms = fmax(reach * (double)N, tokens);
-    double scale = fabs(scale_of(config)), once = config->scale != 0 ? 0.5 : 0;
-    double error_z = scale * ((k + 2) / 2 + once) * (k * reach + 1);
-    hl_shape w = config->transposed ? HL_SHAPE(N, K) : HL_SHAPE(K, N);
-    bool curved = config->activation > HL_ACTIVATION_RELU;
-    return (op_case){
+    double tokens = (double)(hl_shape_elements(&x) / K), once = config->scale != 0 ? 0.5 : 0;
+    op_case c = {
         .op = HL__OP_dense,
         .options = config,
-        .inputs = {{.shape = x}, {.shape = w, .low = -reach, .high = reach}, {.shape = HL_SHAPE(N)}, {.absent = true}},
+        .inputs = {{.shape = x},
+                   {.shape = config->transposed ? HL_SHAPE(N, K) : HL_SHAPE(K, N), .low = -reach, .high = reach},
+                   {.shape = HL_SHAPE(N)},
+                   {.absent = true}},
         .oracle = dense,
         .magnitude = sizes,
-        .value = {.absolute = config->activation == HL_ACTIVATION_SIGMOID ? 4 : 0,
-                  .relative = 1.14 * ((k + 2) / 2 + once) + (curved ? 6 : 0)},
-        .gradient = {.absolute = curved ? scale * terms * (1.13 * error_z + 8) : 0,
-                     .relative = 1.01 * ((fmax((double)N, tokens) + 2) / 2 + once)},
+        .slopes = slopes,
+        .slope_sizes = slope_sizes,
+        .gradient = {.relative = 1.01 * ((fmax((double)N, tokens) + 2) / 2 + once)},
         .samples = 30};
+    c.value.relative = sum_units(&c);
+    return c;
 }
 
 static const hl_dense_config plain = {.activation = HL_ACTIVATION_NONE}, headed = {.heads = true},
@@ -385,62 +419,12 @@ START_TEST(WhatDoesNotFitIsRefused) {
 }
 END_TEST
 
-/* d act'(z); nothing of d where ReLU is 0. Beyond 100 GELU is 0 or z. */
-static double slope_of(hl_activation activation, double d, double z) {
-    double u = sqrt(2 / 3.14159265358979323846) * (z + 0.044715 * z * z * z), s = 1 / (1 + exp(-2 * u));
-    double du = sqrt(2 / 3.14159265358979323846) * (1 + 3 * 0.044715 * z * z);
-    if (activation == HL_ACTIVATION_RELU) return isnan(z) ? z : z > 0 ? d : 0;
-    if (activation == HL_ACTIVATION_GELU) return d * (fabs(z) > 100 ? s : s + z * s * (1 - s) * 2 * du);
-    return d;
-}
-
-/* dz = dy act'(z) scale; dx = dz w^T, dw = x^T dz, and sums of dz. of_sizes: sums of the sizes of their terms, where a
- * slope is one of sizes up to 1 and what z is off by times the steepest change of it. */
-static void slopes_of(const op_case *c, const double *const in[], const double *dy, double *const d_in[],
-                      bool of_sizes) {
-    const hl_dense_config *config = c->options;
-    size_t K = inner_of(c), N = c->inputs[W].shape.extent[config->transposed ? 0 : 1];
-    size_t tokens = hl_shape_elements(&c->inputs[X].shape) / K;
-    for (size_t e = 0; e < tokens * N; e++) {
-        size_t t = e / N, n = e % N;
-        double z = in[BIAS][n], size = fabs(z), dz, scale = scale_of(config);
-        for (size_t k = 0; k < K; k++) {
-            double product = in[X][place_of(c, t, k)] * in[W][config->transposed ? n * K + k : k * N + n];
-            z += product;
-            size += fabs(product);
-        }
-        dz = slope_of(config->activation, dy[e], scale * z) * scale;
-        if (of_sizes && config->activation != HL_ACTIVATION_GELU) dz = fabs(dz);
-        else if (of_sizes) dz = fabs(dy[e] * scale) * (1 + scale * size);
-        if (of_sizes && fmax(scale * size, dz) > (double)FLT_MAX) dz = INFINITY; /* of floats, too */
-        for (size_t k = 0; k < K; k++) {
-            size_t at_x = place_of(c, t, k), at_w = config->transposed ? n * K + k : k * N + n;
-            d_in[X][at_x] += of_sizes ? fabs(dz * in[W][at_w]) : dz * in[W][at_w];
-            d_in[W][at_w] += of_sizes ? fabs(dz * in[X][at_x]) : dz * in[X][at_x];
-        }
-        d_in[BIAS][n] += dz;
-        if (d_in[RESIDUAL]) d_in[RESIDUAL][e] = of_sizes ? fabs(dy[e]) : dy[e];
-    }
-}
-
-static void slopes(const op_case *c, const double *const in[], const double *const d_out[], double *const d_in[]) {
-    slopes_of(c, in, d_out[0], d_in, false);
-}
-
-static void slope_sizes(const op_case *c, const double *const in[], const double *const d_out[], double *const d_in[]) {
-    slopes_of(c, in, d_out[0], d_in, true);
-}
-
 START_TEST(ExtremesAreAsInDouble) {
-    for (int i = 0; i < 12; i++) {
+    for (int i = 0; i < 28; i++) {
         hl_dense_config config = {
-            .activation = (hl_activation)(i % 3), .transposed = i / 3 % 2, .scale = i < 6 ? 0 : 2};
+            .activation = (hl_activation)(i % 7), .transposed = i / 7 % 2, .scale = i < 14 ? 0 : 2};
         op_case c = case_of(HL_SHAPE(3, 9), 19, 0.25, &config);
         if (config.activation == HL_ACTIVATION_NONE) c.inputs[RESIDUAL] = (op_input){.shape = HL_SHAPE(3, 19)};
-        c.slopes = slopes;
-        c.slope_sizes = slope_sizes;
-        c.value = (op_bound){.relative = c.value.relative + 350}; /* GELU: 3.5 |2u| units of itself, 2u to 100 */
-        c.gradient = (op_bound){.relative = 50};
         op_extremes(&c);
     }
 }
