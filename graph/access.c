@@ -56,25 +56,39 @@ uint32_t hl__link_join(hl__linker *l) {
 
 /* ---- cells and regions ---- */
 
-/* Steps through the cells of a range; at holds the coordinates. */
-static bool next_cell(const hl__cells *cells, const hl_box *range, size_t at[HL_MAX_RANK], bool *started) {
-    if (!*started) {
-        *started = true;
-        memcpy(at, range->begin, sizeof range->begin);
-        return true;
-    }
-    for (size_t i = cells->rank; i-- > 0;) {
-        if (++at[i] < range->end[i]) return true;
-        at[i] = range->begin[i];
-    }
-    return false;
+/* Walks over the cells of a region in row-major order. */
+typedef struct walk {
+    const hl__cells *cells;
+    const hl_box *range;
+    size_t at[HL_MAX_RANK]; /* of the row that is walked, but for the last axis */
+    size_t index, row_end;  /* of cells */
+} walk;
+
+static void enter_row(walk *w) {
+    size_t rank = w->cells->rank, row = 0;
+    for (size_t i = 0; i + 1 < rank; i++) row = (row + w->at[i]) * w->cells->count[i + 1];
+    w->index = rank ? row + w->range->begin[rank - 1] : 0;
+    w->row_end = rank ? row + w->range->end[rank - 1] : 1;
 }
 
-static hl__cell *cell_at(hl__linker *l, uint32_t base, const size_t at[HL_MAX_RANK]) {
-    const hl__cells *cells = &l->cells[base];
-    size_t index = 0;
-    for (size_t i = 0; i < cells->rank; i++) index = index * cells->count[i] + at[i];
-    return &l->cell[base][index];
+static walk walk_over(const hl__linker *l, const hl__region *region) {
+    walk w = {.cells = &l->cells[region->base], .range = &region->range};
+    memcpy(w.at, region->range.begin, sizeof w.at);
+    enter_row(&w);
+    return w;
+}
+
+/* The next cell of the walk, or NULL. */
+static hl__cell *next_cell(walk *w, hl__cell *cells) {
+    if (w->index < w->row_end) return &cells[w->index++];
+    for (size_t i = w->cells->rank > 0 ? w->cells->rank - 1 : 0; i-- > 0;) {
+        if (++w->at[i] < w->range->end[i]) {
+            enter_row(w);
+            return &cells[w->index++];
+        }
+        w->at[i] = w->range->begin[i];
+    }
+    return NULL;
 }
 
 static size_t hash(uint32_t base, const hl_box *range, size_t rank) {
@@ -105,27 +119,24 @@ static void rehash(hl__linker *l) {
     l->n_buckets = n;
 }
 
-/* The region of this box, made where it is new; NULL where there is no memory. Valid until the next call. */
-static hl__region *find_region(hl__linker *l, uint32_t base, const hl_box *range) {
+uint32_t hl__link_region(hl__linker *l, uint32_t base, const hl_box *range) {
     if (l->n_regions >= l->n_buckets) rehash(l);
-    if (l->failed) return NULL;
+    if (l->failed) return HL__NONE;
     size_t bucket = hash(base, range, l->cells[base].rank) % l->n_buckets;
     for (uint32_t r = l->buckets[bucket]; r != HL__NONE; r = l->regions[r].next)
-        if (l->regions[r].base == base && memcmp(&l->regions[r].range, range, sizeof *range) == 0)
-            return &l->regions[r];
+        if (l->regions[r].base == base && memcmp(&l->regions[r].range, range, sizeof *range) == 0) return r;
     if (!hl__grow(&l->regions, &l->room_regions, l->n_regions, l->n_regions + 1, sizeof *l->regions)) {
         l->failed = true;
-        return NULL;
+        return HL__NONE;
     }
-    hl__region *made = &l->regions[l->n_regions];
-    *made = (hl__region){.base = base,
-                         .range = *range,
-                         .next = l->buckets[bucket],
-                         .open = HL__NONE,
-                         .join = HL__NONE,
-                         .call = HL__NONE};
-    l->buckets[bucket] = (uint32_t)l->n_regions++;
-    return made;
+    l->regions[l->n_regions] = (hl__region){.base = base,
+                                            .range = *range,
+                                            .next = l->buckets[bucket],
+                                            .open = HL__NONE,
+                                            .join = HL__NONE,
+                                            .call = HL__NONE};
+    l->buckets[bucket] = (uint32_t)l->n_regions;
+    return (uint32_t)l->n_regions++;
 }
 
 static bool push_item(hl__linker *l, uint32_t *list, uint32_t item) {
@@ -140,57 +151,51 @@ static bool push_item(hl__linker *l, uint32_t *list, uint32_t item) {
 
 /* ---- write then read ---- */
 
-void hl__expect_read(hl__linker *l, uint32_t call, uint32_t base, const hl_box *range) {
-    hl__region *r = find_region(l, base, range);
-    if (!r) return;
+void hl__expect_read(hl__linker *l, uint32_t call, uint32_t region) {
+    hl__region *r = &l->regions[region];
     if (r->call != call) r->expected = 0;
     r->call = call;
     r->expected++;
 }
 
-static void wait_for_writers(hl__linker *l, uint32_t base, const hl_box *range) {
-    size_t at[HL_MAX_RANK];
-    for (bool started = false; next_cell(&l->cells[base], range, at, &started);)
-        hl__wait_for(l, cell_at(l, base, at)->writer);
+static void wait_for_writers(hl__linker *l, const hl__region *r) {
+    walk w = walk_over(l, r);
+    for (const hl__cell *c; (c = next_cell(&w, l->cell[r->base]));) hl__wait_for(l, c->writer);
 }
 
 /* n readers behind k writers: n k edges without a join, n + k and one more task with it. */
-void hl__prepare_read(hl__linker *l, uint32_t base, const hl_box *range) {
-    hl__region *r = find_region(l, base, range);
-    if (!r || (r->join != HL__NONE && r->writes == l->writes[base])) return;
+void hl__prepare_read(hl__linker *l, uint32_t region) {
+    hl__region *r = &l->regions[region];
+    if (r->join != HL__NONE && r->writes == l->writes[r->base]) return;
     r->join = HL__NONE;
     if (r->expected < 2) return;
     size_t n_readers = r->expected;
-    wait_for_writers(l, base, range);
+    wait_for_writers(l, r);
     bool saves = n_readers * l->n_before > n_readers + l->n_before + 1;
     for (size_t i = 0; !saves && i < l->n_before; i++) l->mark[l->before[i]] = 0;
     if (!saves) l->n_before = 0;
-    uint32_t join = saves ? hl__link_join(l) : HL__NONE;
-    r = find_region(l, base, range);
-    if (!r) return;
-    r->join = join;
-    r->writes = l->writes[base];
+    r->join = saves ? hl__link_join(l) : HL__NONE;
+    r->writes = l->writes[r->base];
 }
 
-void hl__wait_to_read(hl__linker *l, uint32_t base, const hl_box *range) {
-    const hl__region *r = find_region(l, base, range);
-    if (r && r->join != HL__NONE && r->writes == l->writes[base]) hl__wait_for(l, r->join);
-    else wait_for_writers(l, base, range);
+void hl__wait_to_read(hl__linker *l, uint32_t region) {
+    const hl__region *r = &l->regions[region];
+    if (r->join != HL__NONE && r->writes == l->writes[r->base]) hl__wait_for(l, r->join);
+    else wait_for_writers(l, r);
 }
 
-void hl__record_read(hl__linker *l, uint32_t base, const hl_box *range, uint32_t task) {
-    hl__region *r = find_region(l, base, range);
-    if (!r) return;
+void hl__record_read(hl__linker *l, uint32_t region, uint32_t task) {
+    hl__region *r = &l->regions[region];
     if (r->open == HL__NONE || l->groups[r->open].closed) {
         if (!hl__grow(&l->groups, &l->room_groups, l->n_groups, l->n_groups + 1, sizeof *l->groups)) {
             l->failed = true;
             return;
         }
         r->open = (uint32_t)l->n_groups++;
-        l->groups[r->open] = (hl__readers){.region = (uint32_t)(r - l->regions), .members = HL__NONE, .join = HL__NONE};
-        size_t at[HL_MAX_RANK];
-        for (bool started = false; next_cell(&l->cells[base], range, at, &started);)
-            if (!push_item(l, &cell_at(l, base, at)->groups, r->open)) return;
+        l->groups[r->open] = (hl__readers){.region = region, .members = HL__NONE, .join = HL__NONE};
+        walk w = walk_over(l, r);
+        for (hl__cell *c; (c = next_cell(&w, l->cell[r->base]));)
+            if (!push_item(l, &c->groups, r->open)) return;
     }
     hl__readers *g = &l->groups[r->open];
     if (push_item(l, &g->members, task)) g->n_members++;
@@ -210,14 +215,15 @@ static bool contains(const hl_box *outer, const hl_box *inner, size_t rank) {
 
 /* Closes the groups that a writer waits for. One that reaches beyond the written range will be waited for by other
  * writers too and gets a join. */
-void hl__prepare_write(hl__linker *l, uint32_t base, const hl_box *range) {
-    size_t at[HL_MAX_RANK];
-    for (bool started = false; !l->failed && next_cell(&l->cells[base], range, at, &started);) {
-        for (uint32_t i = cell_at(l, base, at)->groups; i != HL__NONE && !l->failed; i = l->items[i].next) {
+void hl__prepare_write(hl__linker *l, uint32_t region) {
+    const hl__region *r = &l->regions[region];
+    walk w = walk_over(l, r);
+    for (const hl__cell *c; !l->failed && (c = next_cell(&w, l->cell[r->base]));) {
+        for (uint32_t i = c->groups; i != HL__NONE && !l->failed; i = l->items[i].next) {
             uint32_t id = l->items[i].item;
             if (l->groups[id].closed) continue;
             l->groups[id].closed = true;
-            if (contains(range, &l->regions[l->groups[id].region].range, l->cells[base].rank)) continue;
+            if (contains(&r->range, &l->regions[l->groups[id].region].range, l->cells[r->base].rank)) continue;
             wait_for_members(l, &l->groups[id]);
             uint32_t join = hl__link_join(l);
             l->groups[id].join = join;
@@ -230,24 +236,24 @@ static void wait_for_group(hl__linker *l, uint32_t id) {
     else wait_for_members(l, &l->groups[id]);
 }
 
-void hl__wait_to_write(hl__linker *l, uint32_t base, const hl_box *range) {
-    size_t at[HL_MAX_RANK];
-    for (bool started = false; next_cell(&l->cells[base], range, at, &started);) {
-        const hl__cell *c = cell_at(l, base, at);
+void hl__wait_to_write(hl__linker *l, uint32_t region) {
+    const hl__region *r = &l->regions[region];
+    walk w = walk_over(l, r);
+    for (const hl__cell *c; (c = next_cell(&w, l->cell[r->base]));) {
         for (uint32_t i = c->groups; i != HL__NONE; i = l->items[i].next) wait_for_group(l, l->items[i].item);
-        if (c->groups == HL__NONE) hl__wait_for(l, c->writer != HL__NONE ? c->writer : l->entry[base]);
+        if (c->groups == HL__NONE) hl__wait_for(l, c->writer != HL__NONE ? c->writer : l->entry[r->base]);
     }
 }
 
-void hl__record_write(hl__linker *l, uint32_t base, const hl_box *range, uint32_t task) {
-    size_t at[HL_MAX_RANK];
-    for (bool started = false; next_cell(&l->cells[base], range, at, &started);) {
-        hl__cell *c = cell_at(l, base, at);
+void hl__record_write(hl__linker *l, uint32_t region, uint32_t task) {
+    const hl__region *r = &l->regions[region];
+    walk w = walk_over(l, r);
+    for (hl__cell *c; (c = next_cell(&w, l->cell[r->base]));) {
         /* A group that the task itself opened, by reading what it now overwrites, must take no later readers. */
         for (uint32_t i = c->groups; i != HL__NONE; i = l->items[i].next) l->groups[l->items[i].item].closed = true;
         *c = (hl__cell){.writer = task, .groups = HL__NONE};
     }
-    l->writes[base]++;
+    l->writes[r->base]++;
 }
 
 uint32_t hl__leave_buffer(hl__linker *l, uint32_t base) {

@@ -56,6 +56,7 @@ typedef struct hl__linker {
     size_t n_items, room_items;
     hl__region *regions;
     size_t n_regions, room_regions;
+    uint32_t *region_of; /* by number of a box of ir->boxes */
     uint32_t *buckets;
     size_t n_buckets;
     uint32_t *before; /* predecessors of the task at hand */
@@ -78,19 +79,23 @@ uint32_t hl__link_task(hl__linker *l, hl__task *task, uint32_t lowest_level);
 /* A join of everything waited for. */
 uint32_t hl__link_join(hl__linker *l);
 
+/* The number of the region of these cells (at least one) of a buffer, made where it is new; HL__NONE where there is no
+ * memory. */
+uint32_t hl__link_region(hl__linker *l, uint32_t base, const hl_box *range);
+
 /* A tile of call number `call` will read this region. */
-void hl__expect_read(hl__linker *l, uint32_t call, uint32_t base, const hl_box *range);
+void hl__expect_read(hl__linker *l, uint32_t call, uint32_t region);
 
 /* Make the joins that the task at hand needs; before anything else is waited for. */
-void hl__prepare_read(hl__linker *l, uint32_t base, const hl_box *range);
-void hl__prepare_write(hl__linker *l, uint32_t base, const hl_box *range);
+void hl__prepare_read(hl__linker *l, uint32_t region);
+void hl__prepare_write(hl__linker *l, uint32_t region);
 
 /* Wait for the writers of a region; for its readers, or else its writers. */
-void hl__wait_to_read(hl__linker *l, uint32_t base, const hl_box *range);
-void hl__wait_to_write(hl__linker *l, uint32_t base, const hl_box *range);
+void hl__wait_to_read(hl__linker *l, uint32_t region);
+void hl__wait_to_write(hl__linker *l, uint32_t region);
 
-void hl__record_read(hl__linker *l, uint32_t base, const hl_box *range, uint32_t task);
-void hl__record_write(hl__linker *l, uint32_t base, const hl_box *range, uint32_t task);
+void hl__record_read(hl__linker *l, uint32_t region, uint32_t task);
+void hl__record_write(hl__linker *l, uint32_t region, uint32_t task);
 
 /* A join of the last accesses to every cell of a buffer (all earlier ones come before those), or HL__NONE. Of a buffer
  * that was never written it holds what the first write would have waited for. */

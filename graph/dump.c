@@ -6,7 +6,6 @@
 
 #include "graph/place.h"
 #include "graph/program.h"
-#include "graph/region.h"
 
 static hl_status finish(FILE *out) {
     bool bad = ferror(out) != 0;
@@ -131,10 +130,10 @@ static void dump_homes(FILE *out, const hl__ir *ir) {
     for (size_t c = 0; c < ir->n_calls; c++) {
         const hl__call *call = ir->calls[c];
         fprintf(out, "%4zu %-40s", c, call->name);
+        const uint16_t *home = ir->tiles.home + call->first_tile;
         for (size_t begin = 0, t = 0; t < call->n_tiles; t++) {
-            uint16_t home = hl__tile_home(call, t, ir->n_homes);
-            if (t + 1 < call->n_tiles && hl__tile_home(call, t + 1, ir->n_homes) == home) continue;
-            fprintf(out, "  node %u: tiles %zu to %zu", (unsigned)home, begin, t);
+            if (t + 1 < call->n_tiles && home[t + 1] == home[t]) continue;
+            fprintf(out, "  node %u: tiles %zu to %zu", (unsigned)home[t], begin, t);
             begin = t + 1;
         }
         fputc('\n', out);
@@ -195,16 +194,17 @@ hl_status hl_program_dump_dot(const hl_program *program, const char *path) {
     FILE *out = fopen(path, "w");
     if (!out) return HL_SYSTEM;
     const hl__task_graph *graph = &program->tasks;
+    const hl__ir *ir = &program->ir;
     fputs("digraph tiles {\n  node [shape=box, fontname=\"sans-serif\", fontsize=9];\n", out);
-    for (size_t name = 0; name + 1 < graph->n_names; name++) {
-        fprintf(out, "  subgraph cluster%zu {\n    label=\"", name);
-        put_label(out, graph->names[name]);
+    for (size_t c = 0; c < ir->n_calls; c++) {
+        fprintf(out, "  subgraph cluster%zu {\n    label=\"", c);
+        put_label(out, ir->calls[c]->name);
         fputs("\";\n", out);
-        for (size_t t = 0; t < graph->n_tasks; t++) {
-            const hl__task *task = &graph->tasks[t];
-            if (task->run && task->name == name)
-                fprintf(out, "    t%zu [label=\"%u,%u,%u,%u\"];\n", t, task->index[0], task->index[1], task->index[2],
-                        task->index[3]);
+        for (size_t t = 0; t < ir->calls[c]->n_tiles; t++) {
+            uint32_t number = ir->tiles.task[ir->calls[c]->first_tile + t];
+            const hl__task *task = &graph->tasks[number];
+            fprintf(out, "    t%u [label=\"%u,%u,%u,%u\"];\n", number, task->index[0], task->index[1], task->index[2],
+                    task->index[3]);
         }
         fputs("  }\n", out);
     }

@@ -26,6 +26,7 @@ void hl__ir_clear(hl__ir *ir) {
     hl__release(ir->values);
     hl__release(ir->nodes);
     hl__release(ir->calls);
+    hl__boxes_clear(&ir->boxes);
     hl__store_clear(&ir->store);
     *ir = (hl__ir){0};
 }

@@ -6,7 +6,7 @@
  *   fuse           nodes replaced by faster ones                     hl__ir_fuse
  *   differentiate  calls: passes applied to values, both directions  hl__ir_differentiate
  *   (need)         what can never be had is refused                 hl__ir_check_need (need.h)
- *   tile           each call's grid, plan and views                  hl__ir_tile
+ *   tile           each call's grid, plan and views; what tiles touch  hl__ir_tile
  *   place          a NUMA home for tiles and buffers                 hl__ir_place
  *   plan memory    buffers get lifetimes and offsets                 hl__ir_plan
  *   link           tasks and edges                                   hl__ir_link
@@ -17,6 +17,7 @@
 
 #include "graph/graph.h"
 #include "graph/store.h"
+#include "graph/tiles.h"
 #include "headloom/operator.h"
 #include "runtime/memory_limit.h"
 
@@ -79,7 +80,7 @@ typedef struct hl__call {
     hl_view view[HL_MAX_OPERANDS];
     hl_call call; /* what the kernels get */
     hl_grid grid;
-    size_t n_tiles;
+    size_t n_tiles, first_tile; /* the latter into hl__ir.tiles */
     double flops, bytes;
     bool background;
 } hl__call;
@@ -105,6 +106,8 @@ typedef struct hl__ir {
     hl__call **calls; /* in the serial order */
     size_t n_calls, room_calls;
     size_t n_forward; /* calls before the first gradient */
+    hl__tiles tiles;
+    hl__boxes boxes; /* from tile to link */
     size_t scratch_bytes;
     const struct hl_code *code;    /* room for generated kernels, or NULL */
     const hl__memory_limit *limit; /* what the program may have, or NULL */

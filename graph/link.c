@@ -8,27 +8,19 @@
 #include <string.h>
 
 #include "graph/access.h"
-#include "graph/place.h"
 #include "runtime/memory.h"
 
 typedef struct touched {
-    uint32_t base;
-    hl_box range; /* of cells */
+    uint32_t region;
     bool write;
 } touched;
 
-static size_t find_touched(const hl__linker *l, const hl__call *call, const hl_tile *tile,
-                           touched list[HL_MAX_OPERANDS]) {
-    hl_box boxes[HL_MAX_OPERANDS];
-    hl__tile_boxes(call, tile, boxes);
+static size_t find_touched(const hl__linker *l, size_t c, size_t number, touched list[HL_MAX_OPERANDS]) {
+    const hl__call *call = l->ir->calls[c];
     size_t n = 0;
     for (size_t i = 0; i < call->call.n_reads + call->call.n_writes; i++) {
-        uint32_t id = call->operand[i];
-        if (id == HL__NONE || hl__box_is_empty(&boxes[i], l->ir->values[id].shape.rank)) continue;
-        uint32_t base = l->ir->values[id].base;
-        hl_box box = hl__region_of(&l->ir->values[id], &l->ir->values[base], &boxes[i]);
-        list[n++] =
-            (touched){.base = base, .range = hl__cells_range(&l->cells[base], &box), .write = i >= call->call.n_reads};
+        uint32_t box = hl__boxes_at(&l->ir->boxes, c, i, number);
+        if (box != HL__NO_BOX) list[n++] = (touched){.region = l->region_of[box], .write = i >= call->call.n_reads};
     }
     return n;
 }
@@ -36,12 +28,25 @@ static size_t find_touched(const hl__linker *l, const hl__call *call, const hl_t
 static bool take_cells(hl__linker *l, uint32_t base) {
     if (l->cell[base]) return true;
     l->cell[base] = hl__store_take(&l->scratch, l->cells[base].n_cells, sizeof **l->cell);
-    if (!l->cell[base]) {
-        l->failed = true;
-        return false;
-    }
+    if (!l->cell[base]) return false;
     for (size_t c = 0; c < l->cells[base].n_cells; c++) l->cell[base][c] = (hl__cell){HL__NONE, HL__NONE};
     return true;
+}
+
+/* The region of each box. Boxes of several views may be one region, and so may boxes where cells are thinned out. */
+static bool find_regions(hl__linker *l) {
+    const hl__ir *ir = l->ir;
+    l->region_of = hl__store_take(&l->scratch, ir->boxes.n, sizeof *l->region_of);
+    for (size_t b = 0; l->region_of && b < ir->boxes.n; b++) {
+        const hl__value *value = &ir->values[ir->boxes.list[b].value];
+        uint32_t base = value->base;
+        hl_box box = hl__region_of(value, &ir->values[base], &ir->boxes.list[b].box);
+        hl_box range = hl__cells_range(&l->cells[base], &box);
+        if (!take_cells(l, base)) return false;
+        l->region_of[b] = hl__link_region(l, base, &range);
+        if (l->failed) return false;
+    }
+    return l->region_of != NULL;
 }
 
 /* Before the first write to a buffer: the join behind everybody who used its bytes before. An earlier owner that no
@@ -59,37 +64,40 @@ static void enter_buffer(hl__linker *l, uint32_t base) {
     l->entry[base] = hl__link_join(l);
 }
 
-static void link_tile(hl__linker *l, const hl__call *call, const hl_tile *tile, hl__task *task, uint32_t lowest_level) {
+static void link_tile(hl__linker *l, size_t c, size_t number, hl__task *task, uint32_t lowest_level) {
+    const hl__call *call = l->ir->calls[c];
     touched list[HL_MAX_OPERANDS];
-    size_t n = find_touched(l, call, tile, list);
+    size_t n = find_touched(l, c, number, list);
     for (size_t i = 0; i < n && !l->failed; i++) {
         if (!list[i].write) {
-            hl__prepare_read(l, list[i].base, &list[i].range);
+            hl__prepare_read(l, list[i].region);
         } else {
-            enter_buffer(l, list[i].base);
-            hl__prepare_write(l, list[i].base, &list[i].range);
+            enter_buffer(l, l->regions[list[i].region].base);
+            hl__prepare_write(l, list[i].region);
         }
     }
     for (size_t i = 0; i < n && !l->failed; i++) {
-        if (list[i].write) hl__wait_to_write(l, list[i].base, &list[i].range);
-        else hl__wait_to_read(l, list[i].base, &list[i].range);
+        if (list[i].write) hl__wait_to_write(l, list[i].region);
+        else hl__wait_to_read(l, list[i].region);
     }
-    memcpy(task->index, tile->index, sizeof task->index);
-    uint32_t number = hl__link_task(l, task, lowest_level);
+    hl_tile tile;
+    hl__tile_at(call, number, &tile);
+    memcpy(task->index, tile.index, sizeof task->index);
+    uint32_t made = hl__link_task(l, task, lowest_level);
+    l->ir->tiles.task[call->first_tile + number] = made;
     for (size_t i = 0; i < n && !l->failed; i++)
-        if (!list[i].write) hl__record_read(l, list[i].base, &list[i].range, number);
+        if (!list[i].write) hl__record_read(l, list[i].region, made);
     for (size_t i = 0; i < n && !l->failed; i++)
-        if (list[i].write) hl__record_write(l, list[i].base, &list[i].range, number);
+        if (list[i].write) hl__record_write(l, list[i].region, made);
 }
 
-static void expect_reads(hl__linker *l, uint32_t c, const hl__call *call) {
-    for (size_t t = 0; t < call->n_tiles && !l->failed; t++) {
-        hl_tile tile;
-        touched list[HL_MAX_OPERANDS];
-        hl__tile_at(call, t, &tile);
-        size_t n = find_touched(l, call, &tile, list);
-        for (size_t i = 0; i < n && take_cells(l, list[i].base); i++)
-            if (!list[i].write) hl__expect_read(l, c, list[i].base, &list[i].range);
+static void expect_reads(hl__linker *l, uint32_t c) {
+    const hl__call *call = l->ir->calls[c];
+    for (size_t i = 0; i < call->call.n_reads; i++) {
+        for (size_t t = 0; t < call->n_tiles; t++) {
+            uint32_t box = hl__boxes_at(&l->ir->boxes, c, i, t);
+            if (box != HL__NO_BOX) hl__expect_read(l, c, l->region_of[box]);
+        }
     }
 }
 
@@ -101,17 +109,15 @@ static void link_calls(hl__linker *l, hl__task_function run) {
         const hl__call *call = l->ir->calls[c];
         uint32_t lowest = next_level;
         bool writes_state = hl__ir_writes_state(l->ir, call);
-        expect_reads(l, c, call);
+        expect_reads(l, c);
         for (size_t t = 0; t < call->n_tiles && !l->failed; t++) {
-            hl_tile tile;
-            hl__tile_at(call, t, &tile);
             hl__task task = {.run = run,
                              .argument = call,
                              .name = c,
-                             .home = hl__tile_home(call, t, l->ir->n_homes),
+                             .home = l->ir->tiles.home[call->first_tile + t],
                              .background = call->background,
                              .writes_state = writes_state};
-            link_tile(l, call, &tile, &task, lowest);
+            link_tile(l, c, t, &task, lowest);
             if (!l->failed && l->level[l->n_tasks - 1] >= next_level) next_level = l->level[l->n_tasks - 1] + 1;
         }
     }
@@ -132,7 +138,8 @@ static bool prepare(hl__linker *l, const char ***names) {
     for (size_t c = 0; c < ir->n_calls; c++) (*names)[c] = ir->calls[c]->name;
     (*names)[ir->n_calls] = "join";
     l->join_name = (uint32_t)ir->n_calls;
-    return hl__cells_make(ir, &l->scratch, &l->cells) == HL_OK && hl__task_builder_create(&l->builder) == HL_OK;
+    return hl__cells_make(ir, &l->scratch, &l->cells) == HL_OK && find_regions(l) &&
+           hl__task_builder_create(&l->builder) == HL_OK;
 }
 
 hl_status hl__ir_link(hl__ir *ir, const hl__plan *plan, hl__task_function run, hl__task_graph *graph,
@@ -157,5 +164,6 @@ hl_status hl__ir_link(hl__ir *ir, const hl__plan *plan, hl__task_function run, h
     hl__release(l.mark);
     hl__release(l.level);
     hl__store_clear(&l.scratch);
+    hl__boxes_clear(&ir->boxes);
     return done ? HL_OK : hl__ir_no_memory(ir);
 }

@@ -11,7 +11,6 @@
  * Placement changes speed, never values. */
 #include "graph/place.h"
 
-#include "graph/region.h"
 #include "runtime/run.h"
 
 #define UNPLACED (HL__DIVIDED - 1) /* a buffer that nobody has written yet */
@@ -19,27 +18,23 @@
 static size_t elements(const hl_view *view) { return hl_view_present(view) ? hl_shape_elements(&view->shape) : 0; }
 
 /* The largest operand of which this tile writes something; HL_MAX_OPERANDS: there is none. */
-static size_t decisive_write(const hl__call *call, const hl_box *boxes) {
+static size_t decisive_write(const hl__call *call, const hl_box *const boxes[]) {
     size_t found = HL_MAX_OPERANDS;
     for (size_t i = call->call.n_reads; i < call->call.n_reads + call->call.n_writes; i++) {
-        if (elements(&call->view[i]) == 0 || hl__box_is_empty(&boxes[i], call->view[i].shape.rank)) continue;
+        if (elements(&call->view[i]) == 0 || !boxes[i]) continue;
         if (found == HL_MAX_OPERANDS || elements(&call->view[i]) > elements(&call->view[found])) found = i;
     }
     return found;
 }
 
-uint16_t hl__tile_home(const hl__call *call, size_t number, size_t n_homes) {
+uint16_t hl__tile_home(const hl__call *call, size_t number, const hl_box *const boxes[], size_t n_homes) {
     if (n_homes <= 1) return 0;
-    hl_tile tile;
-    hl_box boxes[HL_MAX_OPERANDS];
-    hl__tile_at(call, number, &tile);
-    hl__tile_boxes(call, &tile, boxes);
     size_t begin = 0, part = 1, total = 1, write = decisive_write(call, boxes);
     const hl_shape *shape = write < HL_MAX_OPERANDS ? &call->view[write].shape : NULL;
     for (size_t axis = 0; shape && axis < shape->rank && part * n_homes > total; axis++) {
-        size_t extent = shape->extent[axis], first = boxes[write].begin[axis];
+        size_t extent = shape->extent[axis], first = boxes[write]->begin[axis];
         begin = begin * extent + part * first;
-        part *= boxes[write].end[axis] - first;
+        part *= boxes[write]->end[axis] - first;
         total *= extent;
     }
     /* Every tile writes all of it, or nothing: shares of the serial order, which is that of what they read. */
@@ -71,21 +66,23 @@ static void add_writing(const hl__value *value, const hl__value *base, const hl_
     if (from < to) of->at_home += n * (to - from) / (end - begin);
 }
 
-/* Enters a tile as a writer of what it writes. */
-static void place_writes(hl__ir *ir, const hl__call *call, size_t number, writings *of) {
-    hl_tile tile;
-    hl_box boxes[HL_MAX_OPERANDS];
-    uint16_t home = hl__tile_home(call, number, ir->n_homes);
-    hl__tile_at(call, number, &tile);
-    hl__tile_boxes(call, &tile, boxes);
+/* Gives a tile its home, and enters it as a writer of what it writes. */
+static void place_tile(hl__ir *ir, size_t c, size_t number, writings *of) {
+    const hl__call *call = ir->calls[c];
+    const hl_box *boxes[HL_MAX_OPERANDS] = {NULL};
+    for (size_t i = call->call.n_reads; i < call->call.n_reads + call->call.n_writes; i++) {
+        uint32_t box = hl__boxes_at(&ir->boxes, c, i, number);
+        if (box != HL__NO_BOX) boxes[i] = &ir->boxes.list[box].box;
+    }
+    uint16_t home = hl__tile_home(call, number, boxes, ir->n_homes);
+    ir->tiles.home[call->first_tile + number] = home;
     for (size_t i = call->call.n_reads; i < call->call.n_reads + call->call.n_writes; i++) {
         uint32_t id = call->operand[i];
         if (id == HL__NONE) continue;
         const hl__value *value = &ir->values[id];
         hl__value *base = &ir->values[value->base];
         base->home = base->home == UNPLACED || base->home == home ? home : HL__INTERLEAVED;
-        if (hl__box_is_empty(&boxes[i], value->shape.rank)) continue;
-        add_writing(value, base, &boxes[i], (double)home, (double)ir->n_homes, &of[value->base]);
+        if (boxes[i]) add_writing(value, base, boxes[i], (double)home, (double)ir->n_homes, &of[value->base]);
     }
 }
 
@@ -107,7 +104,7 @@ hl_status hl__ir_place(hl__ir *ir, size_t n_homes) {
         const hl__call *call = ir->calls[c];
         for (size_t i = 0; i < call->call.n_reads; i++)
             if (call->operand[i] != HL__NONE) of[ir->values[call->operand[i]].base].read = true;
-        for (size_t t = 0; t < call->n_tiles; t++) place_writes(ir, call, t, of);
+        for (size_t t = 0; t < call->n_tiles; t++) place_tile(ir, c, t, of);
     }
     for (size_t v = 0; v < ir->n_values; v++) {
         hl__value *value = &ir->values[v];

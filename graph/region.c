@@ -100,27 +100,13 @@ static bool add_cut(cut_list *list, size_t at) {
     return true;
 }
 
-static bool add_box(const hl__ir *ir, cut_list (*lists)[HL_MAX_RANK], uint32_t id, const hl_box *box) {
-    const hl__value *value = &ir->values[id], *base = &ir->values[value->base];
-    if (hl__box_is_empty(box, value->shape.rank)) return true;
-    hl_box region = hl__region_of(value, base, box);
-    for (size_t axis = 0; axis < base->shape.rank; axis++) {
-        if (!add_cut(&lists[value->base][axis], region.begin[axis])) return false;
-        if (!add_cut(&lists[value->base][axis], region.end[axis])) return false;
-    }
-    return true;
-}
-
 static bool collect(const hl__ir *ir, cut_list (*lists)[HL_MAX_RANK]) {
-    for (size_t c = 0; c < ir->n_calls; c++) {
-        const hl__call *call = ir->calls[c];
-        for (size_t t = 0; t < call->n_tiles; t++) {
-            hl_tile tile;
-            hl_box boxes[HL_MAX_OPERANDS];
-            hl__tile_at(call, t, &tile);
-            hl__tile_boxes(call, &tile, boxes);
-            for (size_t i = 0; i < call->call.n_reads + call->call.n_writes; i++)
-                if (call->operand[i] != HL__NONE && !add_box(ir, lists, call->operand[i], &boxes[i])) return false;
+    for (size_t b = 0; b < ir->boxes.n; b++) {
+        const hl__value *value = &ir->values[ir->boxes.list[b].value], *base = &ir->values[value->base];
+        hl_box region = hl__region_of(value, base, &ir->boxes.list[b].box);
+        for (size_t axis = 0; axis < base->shape.rank; axis++) {
+            if (!add_cut(&lists[value->base][axis], region.begin[axis])) return false;
+            if (!add_cut(&lists[value->base][axis], region.end[axis])) return false;
         }
     }
     return true;

@@ -28,7 +28,7 @@ typedef struct hl__cells {
     size_t n_cells;
 } hl__cells;
 
-/* Cuts every buffer: cells[v] for each value v that is the base of some operand. In scratch. */
+/* Cuts every buffer where the boxes of ir->boxes begin and end: cells[v] for each base v. In scratch. */
 hl_status hl__cells_make(hl__ir *ir, hl__store *scratch, hl__cells **cells);
 
 /* The cells that a box overlaps, as a box of cell coordinates. */

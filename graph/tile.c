@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * Cuts every call into tiles: views for its kernel, what it prepares, its grid, its cost and the scratch it needs. */
+ * Cuts every call into tiles: views for its kernel, what it prepares, its grid, the scratch it needs, and of each tile
+ * the cost and the boxes. */
 #include <string.h>
 
 #include "graph/ir.h"
@@ -32,9 +33,7 @@ bool hl__box_is_empty(const hl_box *box, size_t rank) {
     return false;
 }
 
-static hl_cost box_cost(const hl__call *call, const hl_tile *tile) {
-    hl_box boxes[HL_MAX_OPERANDS];
-    hl__tile_boxes(call, tile, boxes);
+static hl_cost box_cost(const hl__call *call, const hl_box *boxes) {
     hl_cost cost = {0, 0};
     for (size_t i = 0; i < call->call.n_reads + call->call.n_writes; i++) {
         const hl_view *view = &call->view[i];
@@ -51,9 +50,7 @@ static hl_status fail_outside(hl__ir *ir, const hl__call *call, const hl_tile *t
                        hl_shape_text(&call->view[operand].shape, text, sizeof text));
 }
 
-static hl_status check_boxes(hl__ir *ir, const hl__call *call, const hl_tile *tile) {
-    hl_box boxes[HL_MAX_OPERANDS];
-    hl__tile_boxes(call, tile, boxes);
+static hl_status check_boxes(hl__ir *ir, const hl__call *call, const hl_tile *tile, const hl_box *boxes) {
     for (size_t i = 0; i < call->call.n_reads + call->call.n_writes; i++)
         for (size_t axis = 0; hl_view_present(&call->view[i]) && axis < call->view[i].shape.rank; axis++)
             if (boxes[i].end[axis] > call->view[i].shape.extent[axis]) return fail_outside(ir, call, tile, i);
@@ -104,23 +101,58 @@ static hl_status check_tiles(hl__ir *ir) {
     return HL_OK;
 }
 
+static bool keep_boxes(hl__ir *ir, size_t c, size_t number, const hl_box *boxes) {
+    const hl__call *call = ir->calls[c];
+    for (size_t i = 0; i < call->call.n_reads + call->call.n_writes; i++) {
+        size_t rank = call->view[i].shape.rank;
+        bool touched = call->operand[i] != HL__NONE && !hl__box_is_empty(&boxes[i], rank);
+        hl__touch touch = {.call = c,
+                           .operand = i,
+                           .tile = number,
+                           .n_tiles = call->n_tiles,
+                           .value = call->operand[i],
+                           .rank = rank,
+                           .box = touched ? &boxes[i] : NULL};
+        if (!hl__boxes_add(&ir->boxes, &touch)) return false;
+    }
+    return true;
+}
+
 /* What the tiles of a call touch, and cost. */
-static hl_status look_at_tiles(hl__ir *ir, hl__call *call) {
+static hl_status look_at_tiles(hl__ir *ir, size_t c) {
+    hl__call *call = ir->calls[c];
     const hl_pass *pass = call->pass;
+    if (!hl__boxes_add_call(&ir->boxes, c, call->call.n_reads + call->call.n_writes)) return hl__ir_no_memory(ir);
     for (size_t t = 0; t < call->n_tiles; t++) {
         hl_tile tile;
+        hl_box boxes[HL_MAX_OPERANDS];
         hl__tile_at(call, t, &tile);
-        if (check_boxes(ir, call, &tile) != HL_OK) return ir->status;
-        hl_cost cost = pass->cost ? pass->cost(&call->call, &tile) : box_cost(call, &tile);
+        hl__tile_boxes(call, &tile, boxes);
+        if (check_boxes(ir, call, &tile, boxes) != HL_OK) return ir->status;
+        hl_cost cost = pass->cost ? pass->cost(&call->call, &tile) : box_cost(call, boxes);
         call->flops += cost.flops;
         call->bytes += cost.bytes;
+        ir->tiles.flops[call->first_tile + t] = (float)cost.flops;
+        ir->tiles.bytes[call->first_tile + t] = (float)cost.bytes;
+        if (!keep_boxes(ir, c, t, boxes)) return hl__ir_no_memory(ir);
     }
     return HL_OK;
+}
+
+static hl_status make_tables(hl__ir *ir) {
+    size_t n = 0;
+    for (size_t c = 0; c < ir->n_calls; c++) {
+        ir->calls[c]->first_tile = n;
+        n += ir->calls[c]->n_tiles;
+    }
+    bool made = hl__tiles_make(&ir->tiles, &ir->store, n) && hl__boxes_make(&ir->boxes, ir->n_calls);
+    return made ? HL_OK : hl__ir_no_memory(ir);
 }
 
 hl_status hl__ir_tile(hl__ir *ir) {
     for (size_t c = 0; c < ir->n_calls && ir->status == HL_OK; c++) cut_call(ir, ir->calls[c]);
     if (ir->status == HL_OK) check_tiles(ir);
-    for (size_t c = 0; c < ir->n_calls && ir->status == HL_OK; c++) look_at_tiles(ir, ir->calls[c]);
+    if (ir->status == HL_OK) make_tables(ir);
+    for (size_t c = 0; c < ir->n_calls && ir->status == HL_OK; c++) look_at_tiles(ir, c);
     return ir->status;
 }

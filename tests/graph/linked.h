@@ -7,6 +7,7 @@
 #define TESTS_GRAPH_LINKED_H
 
 #include "graph/link.h"
+#include "graph/place.h"
 #include "graph/plan.h"
 #include "graph/region.h"
 #include "tests/graph/kit.h"
@@ -40,6 +41,18 @@ static inline void linked_make(linked *l, hl_graph *graph, hl_tensor *const outp
 static inline void linked_clear(linked *l) {
     hl__task_graph_clear(&l->tasks);
     hl__ir_clear(&l->ir);
+}
+
+/* The home of a tile, from its boxes computed anew. */
+static inline size_t linked_home(const hl__call *call, size_t number, size_t n_homes) {
+    hl_tile tile;
+    hl_box boxes[HL_MAX_OPERANDS];
+    const hl_box *touched[HL_MAX_OPERANDS];
+    hl__tile_at(call, number, &tile);
+    hl__tile_boxes(call, &tile, boxes);
+    for (size_t i = 0; i < call->call.n_reads + call->call.n_writes; i++)
+        touched[i] = hl__box_is_empty(&boxes[i], call->view[i].shape.rank) ? NULL : &boxes[i];
+    return hl__tile_home(call, number, touched, n_homes);
 }
 
 /* ---- who touches what ---- */

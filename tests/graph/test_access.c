@@ -71,18 +71,25 @@ static hl_box box_of(size_t row, size_t row_end, size_t column, size_t column_en
 
 static uint32_t add_tile(bench *b) { return hl__link_task(&b->l, &(hl__task){.run = linked_tile, .home = 0}, 0); }
 
+static uint32_t region_of(bench *b, const hl_box *box) {
+    uint32_t region = hl__link_region(&b->l, BASE, box);
+    ck_assert_uint_ne(region, HL__NONE);
+    return region;
+}
+
 /* One tile, as linking does it; a box without rows is left out. */
 static uint32_t tile(bench *b, const hl_box *read, const hl_box *write) {
     hl__linker *l = &b->l;
     bool reads = read->begin[0] < read->end[0], writes = write->begin[0] < write->end[0];
-    if (reads) hl__prepare_read(l, BASE, read);
-    if (writes) hl__prepare_write(l, BASE, write);
-    if (reads) hl__wait_to_read(l, BASE, read);
-    if (writes) hl__wait_to_write(l, BASE, write);
+    uint32_t from = reads ? region_of(b, read) : HL__NONE, to = writes ? region_of(b, write) : HL__NONE;
+    if (reads) hl__prepare_read(l, from);
+    if (writes) hl__prepare_write(l, to);
+    if (reads) hl__wait_to_read(l, from);
+    if (writes) hl__wait_to_write(l, to);
     uint32_t task = add_tile(b);
     ck_assert_uint_lt(task, MAX_TASKS);
-    if (reads) hl__record_read(l, BASE, read, task);
-    if (writes) hl__record_write(l, BASE, write, task);
+    if (reads) hl__record_read(l, from, task);
+    if (writes) hl__record_write(l, to, task);
     for (size_t i = 0; i < ROWS; i++)
         for (size_t j = 0; j < COLUMNS; j++) {
             size_t cell = i * COLUMNS + j;
@@ -144,7 +151,7 @@ START_TEST(RandomReadersAndWritersAreOrderedExactly) {
                 write[i] = kit_below(&random, 4) ? few[kit_below(&random, 4)] : random_box(&random);
                 if (kind == 0) read[i] = nothing;
                 if (kind == 1 || kind == 2) write[i] = nothing;
-                if (read[i].end[0] > 0) hl__expect_read(&b->l, call, BASE, &read[i]);
+                if (read[i].end[0] > 0) hl__expect_read(&b->l, call, region_of(b, &read[i]));
             }
             for (size_t i = 0; i < n; i++) tile(b, &read[i], &write[i]);
         }
@@ -222,10 +229,10 @@ END_TEST
 START_TEST(AJoinOfWritersServesEveryReaderUntilTheNextWrite) {
     bench *b = bench_open();
     for (size_t i = 0; i < ROWS; i++) writer(b, box_of(i, i + 1, 0, COLUMNS));
-    for (int i = 0; i < 4; i++) hl__expect_read(&b->l, 1, BASE, &everything);
+    for (int i = 0; i < 4; i++) hl__expect_read(&b->l, 1, region_of(b, &everything));
     for (int i = 0; i < 4; i++) reader(b, everything);
     ck_assert_uint_eq(b->l.n_joins, 1);
-    for (int i = 0; i < 4; i++) hl__expect_read(&b->l, 2, BASE, &everything);
+    for (int i = 0; i < 4; i++) hl__expect_read(&b->l, 2, region_of(b, &everything));
     for (int i = 0; i < 4; i++) reader(b, everything); /* of another call: the same join */
     ck_assert_uint_eq(b->l.n_joins, 1);
     uint32_t last = writer(b, box_of(2, 4, 1, 3));

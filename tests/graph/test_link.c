@@ -262,7 +262,9 @@ START_TEST(TasksAreTheTilesInSerialOrderAndJoins) {
             ck_assert_ptr_eq(task->argument, call);
             ck_assert_mem_eq(task->index, tile.index, sizeof task->index);
             ck_assert_str_eq(l.tasks.names[task->name], call->name);
-            ck_assert_uint_eq(task->home, hl__tile_home(call, t, l.ir.n_homes));
+            ck_assert_uint_eq(task->home, linked_home(call, t, l.ir.n_homes));
+            ck_assert_uint_eq(l.ir.tiles.home[call->first_tile + t], task->home);
+            ck_assert_uint_eq(l.ir.tiles.task[call->first_tile + t], task - l.tasks.tasks);
             ck_assert_int_eq(task->background, call->background);
             ck_assert_int_eq(task->writes_state, hl__ir_writes_state(&l.ir, call));
             n_writers += task->writes_state;

@@ -9,6 +9,7 @@
 #include "tests/support/suite.h"
 
 static const hl_pass nowhere = {.name = "nowhere"}; /* a call without operands */
+static const hl_box *const none[HL_MAX_OPERANDS];
 
 START_TEST(SharesAreEqualAndRiseWithTheSerialOrder) {
     for (size_t n_homes = 1; n_homes <= 9; n_homes++)
@@ -16,7 +17,7 @@ START_TEST(SharesAreEqualAndRiseWithTheSerialOrder) {
             hl__call call = {.pass = &nowhere, .grid = {{n_tiles, 1, 1, 1}}, .n_tiles = n_tiles};
             size_t counts[9] = {0}, previous = 0;
             for (size_t t = 0; t < n_tiles; t++) {
-                size_t home = hl__tile_home(&call, t, n_homes);
+                size_t home = hl__tile_home(&call, t, none, n_homes);
                 ck_assert_uint_lt(home, n_homes);
                 ck_assert_uint_ge(home, previous);
                 counts[home]++;
@@ -33,9 +34,9 @@ END_TEST
 START_TEST(CallsOfAnySizeHaveTheirShares) {
     size_t most = (size_t)1 << 28; /* that a call may have */
     hl__call call = {.pass = &nowhere, .grid = {{most, 1, 1, 1}}, .n_tiles = most};
-    ck_assert_uint_eq(hl__tile_home(&call, 0, 4096), 0);
-    ck_assert_uint_eq(hl__tile_home(&call, call.n_tiles - 1, 4096), 4095);
-    ck_assert_uint_eq(hl__tile_home(&call, call.n_tiles / 2, 4096), 2048);
+    ck_assert_uint_eq(hl__tile_home(&call, 0, none, 4096), 0);
+    ck_assert_uint_eq(hl__tile_home(&call, call.n_tiles - 1, none, 4096), 4095);
+    ck_assert_uint_eq(hl__tile_home(&call, call.n_tiles / 2, none, 4096), 2048);
 }
 END_TEST
 
@@ -89,7 +90,7 @@ static size_t check_call(const model *m, const hl__call *call) {
         hl_box boxes[HL_MAX_OPERANDS];
         hl__tile_at(call, t, &tile);
         hl__tile_boxes(call, &tile, boxes);
-        size_t home = hl__tile_home(call, t, m->n_homes), n_written = 0, n_at_home = 0;
+        size_t home = linked_home(call, t, m->n_homes), n_written = 0, n_at_home = 0;
         bool rows = m->sequences * m->heads < m->n_homes;
         for (size_t i = call->call.n_reads; i < call->call.n_reads + call->call.n_writes; i++) {
             const hl_shape *shape = &call->view[i].shape;
@@ -157,7 +158,7 @@ static bool homes_of_rows(const hl__call *call, size_t rows, size_t columns, siz
             const hl_shape *shape = &call->view[i].shape;
             if (shape->rank != 2 || shape->extent[0] != rows || shape->extent[1] != columns) continue;
             for (size_t row = boxes[i].begin[0]; row < boxes[i].end[0]; row++)
-                homes[row] = hl__tile_home(call, t, n_homes);
+                homes[row] = linked_home(call, t, n_homes);
             found = true;
         }
     }

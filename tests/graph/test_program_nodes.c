@@ -235,7 +235,7 @@ START_TEST(TilesWriteToTheirOwnNode) {
             hl_box boxes[HL_MAX_OPERANDS];
             hl__tile_at(call, number, &tile);
             hl__tile_boxes(call, &tile, boxes);
-            size_t home = hl__tile_home(call, number, 4);
+            size_t home = program->ir.tiles.home[call->first_tile + number];
             for (size_t i = call->call.n_reads; i < call->call.n_reads + call->call.n_writes; i++) {
                 const hl_view *view = &call->view[i];
                 if (!hl_view_present(view) || hl_shape_elements(&view->shape) * sizeof(float) < 4 * (64 << 10) ||
