@@ -171,12 +171,12 @@ static hl_status make_workers(hl_runtime *runtime) {
     return HL_OK;
 }
 
-static hl_status check_options(const hl_runtime_options *options, hl_runtime **runtime) {
+static hl_status check_options(const hl__policy *policy, const hl_runtime_options *options, hl_runtime **runtime) {
     if (!runtime) return hl__error_set_unmade(HL_INVALID_ARGUMENT, "hl_runtime_create: runtime is NULL");
     if (options->workers > HL__MAX_TEAM)
         return hl__error_set_unmade(HL_INVALID_ARGUMENT, "hl_runtime_create: %zu workers, of at most %d",
                                     options->workers, HL__MAX_TEAM);
-    if (hl__policy_find(options->policy)) return HL_OK;
+    if (policy) return HL_OK;
     return hl__error_set_unmade(HL_INVALID_ARGUMENT, "hl_runtime_create: %d is no policy", (int)options->policy);
 }
 
@@ -202,17 +202,18 @@ static hl_status make_state(hl_runtime *runtime) {
     return bytes == 0 || runtime->policy_state ? HL_OK : HL_OUT_OF_MEMORY;
 }
 
-hl_status hl__runtime_create_on(const hl__system *system, const hl_runtime_options *options, hl_runtime **runtime) {
+hl_status hl__runtime_create_with(const hl__system *system, const hl__policy *policy, const hl_runtime_options *options,
+                                  hl_runtime **runtime) {
     static const hl_runtime_options defaults = {0};
     if (!options) options = &defaults;
-    hl_status status = check_options(options, runtime);
+    hl_status status = check_options(policy, options, runtime);
     if (status != HL_OK) return status;
     hl_runtime *made = hl__allocate(1, sizeof *made);
     if (!made) return hl__error_set_unmade(HL_OUT_OF_MEMORY, "hl_runtime_create: no memory");
     pthread_mutex_init(&made->run_mutex, NULL);
     pthread_mutex_init(&made->error.mutex, NULL);
     made->owner = getpid();
-    made->policy = hl__policy_find(options->policy);
+    made->policy = policy;
     made->steal_seed = options->steal_seed;
     made->trace_room = options->trace_events;
     hl__clock_start(&made->trace.clock, system);
@@ -229,6 +230,11 @@ hl_status hl__runtime_create_on(const hl__system *system, const hl_runtime_optio
     hl__error_set_unmade(status, "hl_runtime_create: %s", *words ? words : "no memory");
     release(made);
     return status;
+}
+
+hl_status hl__runtime_create_on(const hl__system *system, const hl_runtime_options *options, hl_runtime **runtime) {
+    const hl__policy *policy = hl__policy_find(options ? options->policy : (hl_policy)0);
+    return hl__runtime_create_with(system, policy, options, runtime);
 }
 
 hl_status hl_runtime_create(const hl_runtime_options *options, hl_runtime **runtime) {

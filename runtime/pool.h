@@ -53,6 +53,11 @@ struct hl_runtime {
 /* hl_runtime_create on any system: tests put synthetic topologies behind it. system must outlive the runtime. */
 hl_status hl__runtime_create_on(const hl__system *system, const hl_runtime_options *options, hl_runtime **runtime);
 
+/* The same with this policy, whatever the options say: one that is none of the public ones, too. It must outlive the
+ * runtime. NULL is refused as an unknown options->policy is. */
+hl_status hl__runtime_create_with(const hl__system *system, const hl__policy *policy, const hl_runtime_options *options,
+                                  hl_runtime **runtime);
+
 /* By the worker that has finished the last task of a run. */
 void hl__run_finished(hl_runtime *runtime);
 

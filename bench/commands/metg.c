@@ -55,8 +55,8 @@ static double run_size(void *context) {
 }
 
 static bool add(metg_bench *bench, metg_team *team, size_t workers, const char *suffix) {
-    hl_runtime_options options = {.workers = workers, .policy = bench->line->common->policy};
-    hl_status status = hl_runtime_create(&options, &team->runtime);
+    bench_runtime_options options = {.workers = workers, .policy = bench->line->common->policy};
+    hl_status status = bench_runtime_create(&options, &team->runtime);
     if (status != HL_OK) return bench_complain("runtime", status, hl_runtime_error(NULL));
     if (!grid_graph_check(team->runtime, &bench->shape) ||
         !grid_graph_create(team->runtime, &bench->shape, GRID_FMA, &team->graph))

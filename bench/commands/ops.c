@@ -128,7 +128,7 @@ static bool trace_block(block_options *options, const bench_machine *machine, co
     bench_errors errors;
     pass_table table = {.n_repeats = options->common.repetitions};
     bench_measurement whole = {.what = "forward_backward", .flops = subject.forward_flops + subject.backward_flops};
-    hl_runtime_options runtime = {
+    bench_runtime_options runtime = {
         .workers = options->common.threads, .policy = options->common.policy, .trace_events = BENCH_TRACE_EVENTS};
     double peak = 0;
     bool good = bench_work_create(&subject, &runtime, &work);

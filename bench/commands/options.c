@@ -15,10 +15,10 @@
 #define N_COMMON 3
 #define FIRST_KEY 0x200 /* no letter */
 
-const bench_word bench_policies[] = {{"dataflow", HL_POLICY_DATAFLOW},
-                                     {"levels", HL_POLICY_LEVELS},
-                                     {"serial", HL_POLICY_SERIAL},
-                                     {"tasks", HL_POLICY_TASKS},
+const bench_word bench_policies[] = {{"dataflow", BENCH_POLICY_DATAFLOW},
+                                     {"levels", BENCH_POLICY_LEVELS},
+                                     {"serial", BENCH_POLICY_SERIAL},
+                                     {"tasks", BENCH_POLICY_TASKS},
                                      {NULL, 0}};
 
 /* A command's own options and the common ones. */
@@ -175,7 +175,7 @@ bool bench_options_parse(const bench_line *line, int argc, char **argv) {
                               .doc = line->doc,
                               .help_filter = help};
     if (argp_parse(&argp, argc, argv, 0, NULL, &all) != 0) return false;
-    if (line->common->policy == HL_POLICY_SERIAL) line->common->threads = 1;
+    if (line->common->policy == BENCH_POLICY_SERIAL) line->common->threads = 1;
     return true;
 }
 

@@ -8,7 +8,7 @@
 #include <jansson.h>
 #include <stdbool.h>
 
-#include "headloom/headloom.h"
+#include "bench/instruments/runtime.h"
 
 typedef enum bench_kind {
     BENCH_SIZE,   /* a whole number: size_t */
@@ -38,7 +38,7 @@ typedef struct bench_options {
     const char *json; /* NULL: no file */
 
     /* Of commands that run programs, which take these options into their own tables. */
-    hl_policy policy;
+    bench_policy policy;
     bool no_scaling;
     bool profile;
 } bench_options;

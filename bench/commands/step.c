@@ -64,9 +64,9 @@ static bool make_words(trainee *t) {
     return good || bench_complain("words", HL_OUT_OF_MEMORY, NULL);
 }
 
-static bool create(trainee *t, const gpt_sizes *sizes, const hl_runtime_options *options) {
+static bool create(trainee *t, const gpt_sizes *sizes, const bench_runtime_options *options) {
     hl_graph *g = NULL;
-    hl_status status = hl_runtime_create(options, &t->runtime);
+    hl_status status = bench_runtime_create(options, &t->runtime);
     if (status != HL_OK) return bench_complain("runtime", status, hl_runtime_error(NULL));
     status = hl_state_create(&t->state);
     if (status == HL_OK) status = hl_graph_create(&g);
@@ -142,7 +142,7 @@ static void add(step_bench *bench, const char *what, hl_program *program) {
 
 static bool measure(step_bench *bench) {
     bench_options *options = bench->line->common;
-    hl_runtime_options runtime = {.workers = options->threads, .policy = options->policy};
+    bench_runtime_options runtime = {.workers = options->threads, .policy = options->policy};
     trainee *all = &bench->trainee[STEP_ALL], *one = &bench->trainee[STEP_ONE];
     if (!create(all, &bench->sizes, &runtime) || !check_logits(all) || !check_training(all)) return false;
     options->threads = hl_runtime_workers(all->runtime);
@@ -164,7 +164,7 @@ static bool write_trace(const step_bench *bench) {
     if (!bench->trace) return true;
     trainee traced = {0};
     const bench_options *options = bench->line->common;
-    hl_runtime_options runtime = {
+    bench_runtime_options runtime = {
         .workers = options->threads, .policy = options->policy, .trace_events = BENCH_TRACE_EVENTS};
     bool good = create(&traced, &bench->sizes, &runtime) && bench_run_program(traced.program) >= 0 &&
                 bench_trace_program(traced.runtime, traced.program, bench->trace) >= 0;

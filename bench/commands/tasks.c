@@ -39,7 +39,8 @@ typedef struct tasks_bench {
 } tasks_bench;
 
 static bool create_runtime(const bench_options *options, size_t workers, hl_runtime **runtime) {
-    hl_status status = hl_runtime_create(&(hl_runtime_options){.workers = workers, .policy = options->policy}, runtime);
+    hl_status status =
+        bench_runtime_create(&(bench_runtime_options){.workers = workers, .policy = options->policy}, runtime);
     return status == HL_OK || bench_complain("runtime", status, hl_runtime_error(NULL));
 }
 
@@ -64,7 +65,7 @@ static bool prepare(tasks_bench *bench) {
         return false;
     bench->n = BENCH_N_PEAKS;
     if (!add(bench, TASKS_ALL, "tasks", &bench->shape)) return false;
-    if (options->policy == HL_POLICY_LEVELS) {
+    if (options->policy == BENCH_POLICY_LEVELS) {
         grid_shape level = {.pattern = GRID_STENCIL, .width = options->threads, .rows = bench->shape.rows};
         run[TASKS_BARRIER].runtime = run[TASKS_ALL].runtime;
         if (!add(bench, TASKS_BARRIER, "levels", &level)) return false;

@@ -91,10 +91,10 @@ static bool add(trace_bench *bench, size_t which, size_t kind, size_t workers) {
     trace_run *run = &bench->run[which][kind];
     grid_shape shape = bench->shape;
     shape.pattern = cases[which].pattern;
-    hl_runtime_options options = {.workers = workers,
-                                  .policy = bench->line->common->policy,
-                                  .trace_events = kind == TRACE_TRACED ? (WARM_UPS + 1) * grid_tasks(&shape) : 0};
-    hl_status status = hl_runtime_create(&options, &run->runtime);
+    bench_runtime_options options = {.workers = workers,
+                                     .policy = bench->line->common->policy,
+                                     .trace_events = kind == TRACE_TRACED ? (WARM_UPS + 1) * grid_tasks(&shape) : 0};
+    hl_status status = bench_runtime_create(&options, &run->runtime);
     if (status != HL_OK) return bench_complain("runtime", status, hl_runtime_error(NULL));
     if (!grid_graph_check(run->runtime, &shape) || !grid_graph_create(run->runtime, &shape, GRID_EMPTY, &run->graph))
         return false;

@@ -34,7 +34,7 @@ static void add(speed *s, const char *what, hl_program *program, double flops) {
 
 static bool measure(speed *s) {
     bench_options *options = s->line->common;
-    hl_runtime_options runtime = {.workers = options->threads, .policy = options->policy};
+    bench_runtime_options runtime = {.workers = options->threads, .policy = options->policy};
     if (!bench_work_create(s->subject, &runtime, &s->all) || !check(&s->all)) return false;
     options->threads = hl_runtime_workers(s->all.runtime);
     if (!bench_peak_prepare(&s->machine, bench_machine_threads(&s->machine, options->threads), &s->peak,

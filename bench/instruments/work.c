@@ -130,9 +130,9 @@ static bool fill(bench_work *work) {
     return good;
 }
 
-bool bench_work_create(const bench_subject *subject, const hl_runtime_options *options, bench_work *work) {
+bool bench_work_create(const bench_subject *subject, const bench_runtime_options *options, bench_work *work) {
     *work = (bench_work){.subject = subject};
-    hl_status status = hl_runtime_create(options, &work->runtime);
+    hl_status status = bench_runtime_create(options, &work->runtime);
     if (status != HL_OK) return bench_complain("runtime", status, hl_runtime_error(NULL));
     return build(work) && fill(work);
 }

@@ -9,6 +9,7 @@
 #include <stddef.h>
 
 #include "bench/instruments/measure.h"
+#include "bench/instruments/runtime.h"
 #include "headloom/headloom.h"
 
 #define BENCH_MAX_PARTS 9
@@ -53,7 +54,7 @@ size_t bench_part_elements(const bench_subject *subject, size_t part);
 
 /* Makes the programs on a runtime of their own and fills r and the parts with values that depend on the subject alone.
  * False, with words on stderr, where something fails; *work can be destroyed either way. The subject is borrowed. */
-bool bench_work_create(const bench_subject *subject, const hl_runtime_options *options, bench_work *work);
+bool bench_work_create(const bench_subject *subject, const bench_runtime_options *options, bench_work *work);
 void bench_work_destroy(bench_work *work);
 
 /* r for the next runs. False, with words on stderr. */

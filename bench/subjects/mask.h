@@ -6,6 +6,7 @@
 #define HL_BENCH_MASK_H
 
 #include "bench/commands/options.h"
+#include "headloom/headloom.h"
 
 typedef struct bench_mask {
     hl_mask kind;

@@ -27,8 +27,7 @@ typedef struct hl_runtime hl_runtime;
 #define HL_POLICY_LIST(X)                                                         \
     X(DATAFLOW, 0, "a tile starts when its own inputs are ready; work is stolen") \
     X(LEVELS, 1, "a barrier after each operator")                                 \
-    X(SERIAL, 2, "one worker, in the reference order")                            \
-    X(TASKS, 3, "OpenMP tasks with depend clauses, for comparison")
+    X(SERIAL, 2, "one worker, in the reference order")
 
 typedef enum hl_policy {
 #define HL_POLICY_ENUM(name, value, text) HL_POLICY_##name = (value),
@@ -38,8 +37,7 @@ typedef enum hl_policy {
 
 typedef struct hl_runtime_options {
     size_t workers;      /* 0: as OMP_NUM_THREADS, or else the affinity mask and the cgroup quota, say */
-    hl_policy policy;    /* how programs run; with TASKS the OpenMP runtime allocates in each run, and ends the process
-                          * where it finds no memory */
+    hl_policy policy;    /* how programs run */
     uint64_t steal_seed; /* order in which victims are tried: results never depend on it */
     size_t trace_events; /* events that each worker can record; 0: no trace */
 } hl_runtime_options;

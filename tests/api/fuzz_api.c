@@ -175,8 +175,7 @@ static void run_batch(uint64_t first, uint64_t n) {
 typedef struct limited {
     uint64_t seed;
     size_t workers, n_calls;
-    bool no_tasks; /* OpenMP's own need memory in each run */
-    bool odd;      /* the number of workers, or what the environment says of it */
+    bool odd; /* the number of workers, or what the environment says of it */
 } limited;
 
 /* A whole life, of which any call may fail. Whoever has a handle may go on. */
@@ -186,7 +185,6 @@ static void *live(void *argument) {
     fuzz_start(&f, given->seed);
     f.short_of_memory = true;
     hl_runtime_options options = {.workers = given->workers, .policy = policies[fuzz_below(&f, N_POLICIES)].policy};
-    if (given->no_tasks && options.policy == HL_POLICY_TASKS) options.policy = HL_POLICY_DATAFLOW;
     fuzz_runtimes runtimes = {{NULL}, {{0}}};
     hl_status status = hl_runtime_create(&options, &runtimes.runtime[0]);
     const unsigned allowed =
@@ -249,7 +247,6 @@ static void run_limited(uint64_t seed) {
     size_t kind = fuzz_below(&f, 4);
     fuzz_say(&f, "a case under a limit of kind %zu\n", kind);
     if (kind == 0) {
-        l.no_tasks = true;
         size_t bytes = mapped_bytes() + fuzz_below(&f, fuzz_one_in(&f, 4) ? (size_t)200 << 20 : (size_t)12 << 20);
         if (!FUZZ_SANITIZED) /* sanitizers reserve terabytes: none for them */
             setrlimit(RLIMIT_AS, &(struct rlimit){bytes, bytes});

@@ -11,7 +11,7 @@
 static inline bench_errors errors_beside(bench_subject subject, const void *context, size_t workers) {
     bench_work work;
     bench_errors errors;
-    ck_assert(bench_work_create(&subject, &(hl_runtime_options){.workers = workers}, &work));
+    ck_assert(bench_work_create(&subject, &(bench_runtime_options){.workers = workers}, &work));
     subject.context = context;
     ck_assert(bench_check(&work, &errors));
     bench_work_destroy(&work);

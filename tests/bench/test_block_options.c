@@ -30,7 +30,7 @@ START_TEST(EveryOptionReachesTheShape) {
                     true, &o));
     ck_assert(o.shape.batch == 1 && o.shape.tokens == 2 && o.shape.width == 12 && o.shape.heads == 6);
     ck_assert(o.shape.mask.kind == HL_MASK_WINDOW && o.shape.mask.window == 3);
-    ck_assert(o.common.policy == HL_POLICY_LEVELS && o.common.no_scaling && o.common.threads == 7);
+    ck_assert(o.common.policy == BENCH_POLICY_LEVELS && o.common.no_scaling && o.common.threads == 7);
     ck_assert(o.common.profile);
     json_t *described = bench_options_describe(&o.line);
     ck_assert(number_of(described, "heads") == 6 && number_of(described, "window") == 3);

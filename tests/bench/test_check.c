@@ -66,7 +66,7 @@ static bench_subject subject_of(void) {
 
 static bench_work open_work(const bench_subject *subject) {
     bench_work work;
-    ck_assert(bench_work_create(subject, &(hl_runtime_options){.workers = 2}, &work));
+    ck_assert(bench_work_create(subject, &(bench_runtime_options){.workers = 2}, &work));
     return work;
 }
 

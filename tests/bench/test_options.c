@@ -36,7 +36,7 @@ static void parse(const char *const words[], values *v, json_t **described) {
 START_TEST(DefaultsStayWhereNothingIsSaid) {
     values v = {.common = {.threads = 3, .repetitions = 4}, .size = 5, .rate = 0.5, .choice = GREEN};
     parse((const char *const[]){NULL}, &v, NULL);
-    ck_assert(v.common.threads == 3 && v.common.repetitions == 4 && v.common.policy == HL_POLICY_DATAFLOW);
+    ck_assert(v.common.threads == 3 && v.common.repetitions == 4 && v.common.policy == BENCH_POLICY_DATAFLOW);
     ck_assert(v.common.json == NULL && v.size == 5 && !v.flag && v.choice == GREEN);
     ck_assert_double_eq(v.rate, 0.5);
 }
@@ -49,12 +49,12 @@ START_TEST(WordsBecomeValues) {
                 "--repetitions", "4294967295", "--json", path),
           &v, NULL);
     unlink(path);
-    ck_assert(v.size == 0 && v.flag && v.choice == GREEN && v.common.policy == HL_POLICY_LEVELS);
+    ck_assert(v.size == 0 && v.flag && v.choice == GREEN && v.common.policy == BENCH_POLICY_LEVELS);
     ck_assert(v.common.threads == 2 && v.common.repetitions == 4294967295u);
     ck_assert_str_eq(v.common.json, path);
     ck_assert_double_eq(v.rate, 0.25);
     parse(WORDS("--policy", "serial", "--rate=0", "--threads", "3"), &v, NULL);
-    ck_assert(v.common.policy == HL_POLICY_SERIAL && v.rate == 0);
+    ck_assert(v.common.policy == BENCH_POLICY_SERIAL && v.rate == 0);
     ck_assert_uint_eq(v.common.threads, 1); /* the others would only sleep */
 }
 END_TEST
@@ -106,11 +106,13 @@ START_TEST(WhatIsNoNumberInItsRangeIsRefused) {
 }
 END_TEST
 
-/* The word is the name as the headers spell it, in small letters. */
+/* The word is the name as the headers spell it, in small letters; OpenMP's scheduler comes last. */
 START_TEST(EachPolicyHasItsWord) {
     size_t n = 0;
     while (bench_policies[n].word) n++;
-    ck_assert_uint_eq(n, N_POLICIES);
+    ck_assert_uint_eq(n, N_POLICIES + 1);
+    ck_assert_str_eq(bench_policies[N_POLICIES].word, "tasks");
+    ck_assert_uint_eq(bench_policies[N_POLICIES].value, BENCH_POLICY_TASKS);
     for (size_t p = 0; p < N_POLICIES; p++) {
         const bench_word *w = bench_policies;
         while (w->word && w->value != policies[p].policy) w++;

@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 
 #include "bench/bench.h"
+#include "bench/instruments/runtime.h"
 #include "tests/bench/gpt_kit.h"
 
 #define TINY "step", "nanogpt", "--batch", "1", "--tokens", "8", "--repetitions", "2"
@@ -14,8 +15,8 @@
 enum { TOKENS = 3, MOST_RUNTIMES = 3 };
 
 static float add_to_logit, add_to_loss;
-static size_t losses;                              /* that were read */
-static hl_runtime_options runtimes[MOST_RUNTIMES]; /* that were made */
+static size_t losses;                                 /* that were read */
+static bench_runtime_options runtimes[MOST_RUNTIMES]; /* that were made */
 static size_t n_runtimes;
 static int32_t written[2][TOKENS]; /* words and labels, first of all */
 static size_t n_written;
@@ -26,8 +27,8 @@ hl_status __real_hl_program_read(hl_program *program, hl_tensor *tensor, void *d
 hl_status __wrap_hl_program_read(hl_program *program, hl_tensor *tensor, void *data, size_t bytes);
 hl_status __real_hl_program_write(hl_program *program, hl_tensor *tensor, const void *data, size_t bytes);
 hl_status __wrap_hl_program_write(hl_program *program, hl_tensor *tensor, const void *data, size_t bytes);
-hl_status __real_hl_runtime_create(const hl_runtime_options *options, hl_runtime **runtime);
-hl_status __wrap_hl_runtime_create(const hl_runtime_options *options, hl_runtime **runtime);
+hl_status __real_bench_runtime_create(const bench_runtime_options *options, hl_runtime **runtime);
+hl_status __wrap_bench_runtime_create(const bench_runtime_options *options, hl_runtime **runtime);
 
 bool __wrap_gpt_oracle(const gpt_sizes *sizes, hl_state *state, const int32_t *words, size_t n, double *logits) {
     bool good = __real_gpt_oracle(sizes, state, words, n, logits);
@@ -47,9 +48,9 @@ hl_status __wrap_hl_program_write(hl_program *program, hl_tensor *tensor, const 
     return __real_hl_program_write(program, tensor, data, bytes);
 }
 
-hl_status __wrap_hl_runtime_create(const hl_runtime_options *options, hl_runtime **runtime) {
+hl_status __wrap_bench_runtime_create(const bench_runtime_options *options, hl_runtime **runtime) {
     if (n_runtimes < MOST_RUNTIMES) runtimes[n_runtimes++] = *options;
-    return __real_hl_runtime_create(options, runtime);
+    return __real_bench_runtime_create(options, runtime);
 }
 
 /* The exit code. The file of results, opened before anything is measured, stays empty where nothing is. */
@@ -69,7 +70,7 @@ START_TEST(TheRunsHaveThePolicyAndTheWorkersThatWereAskedFor) {
     ck_assert_int_eq(step_here("--threads=2"), EXIT_SUCCESS);
     ck_assert_uint_eq(n_runtimes, 2);
     for (size_t i = 0; i < 2; i++) {
-        ck_assert_int_eq(runtimes[i].policy, HL_POLICY_LEVELS);
+        ck_assert_int_eq(runtimes[i].policy, BENCH_POLICY_LEVELS);
         ck_assert_uint_eq(runtimes[i].workers, 2 - i);
         ck_assert_uint_eq(runtimes[i].trace_events, 0); /* what is timed is not traced */
     }

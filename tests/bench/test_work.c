@@ -32,7 +32,7 @@ static void read_part(bench_work *work, size_t part, float *values) {
 START_TEST(ForwardAndBothGiveTheValueOfTheParts) {
     bench_subject subject = affine_subject();
     bench_work work;
-    ck_assert(bench_work_create(&subject, &(hl_runtime_options){.workers = 2}, &work));
+    ck_assert(bench_work_create(&subject, &(bench_runtime_options){.workers = 2}, &work));
     ck_assert(bench_part_elements(&subject, 0) == ROWS * K && bench_part_elements(&subject, 2) == N);
     float x[ROWS * K], w[K * N], b[N], r[ROWS * N], y[ROWS * N], again[ROWS * N], dw[K * N];
     read_part(&work, 0, x);
@@ -67,7 +67,7 @@ START_TEST(ValuesDependOnTheSubjectAlone) {
     float w[2][K * N], r[2][ROWS * N];
     for (size_t i = 0; i < 2; i++) {
         bench_work work;
-        ck_assert(bench_work_create(&subject, &(hl_runtime_options){.workers = 1 + 2 * i}, &work));
+        ck_assert(bench_work_create(&subject, &(bench_runtime_options){.workers = 1 + 2 * i}, &work));
         read_part(&work, 1, w[i]);
         ck_assert_int_eq(hl_program_read(work.both, work.r, r[i], sizeof r[i]), HL_OK);
         bench_work_destroy(&work);
@@ -80,7 +80,7 @@ END_TEST
 START_TEST(RIsWhatWasWrittenLast) {
     bench_subject subject = affine_subject();
     bench_work work;
-    ck_assert(bench_work_create(&subject, &(hl_runtime_options){.workers = 1}, &work));
+    ck_assert(bench_work_create(&subject, &(bench_runtime_options){.workers = 1}, &work));
     float r[ROWS * N], db[N];
     for (size_t i = 0; i < ROWS * N; i++) r[i] = (float)i;
     ck_assert(bench_work_write_r(&work, r));
@@ -96,7 +96,7 @@ START_TEST(ATraceHoldsItsRunAlone) {
     bench_work work;
     char path[80];
     snprintf(path, sizeof path, P_tmpdir "/hl-bench-test-%ld.trace", (long)getpid());
-    ck_assert(bench_work_create(&subject, &(hl_runtime_options){.workers = 2, .trace_events = 1000}, &work));
+    ck_assert(bench_work_create(&subject, &(bench_runtime_options){.workers = 2, .trace_events = 1000}, &work));
     hl_program_sizes sizes;
     ck_assert_int_eq(hl_program_measure(work.forward, &sizes), HL_OK);
     for (size_t i = 0; i < 3; i++) {
@@ -113,7 +113,7 @@ START_TEST(ATraceHoldsItsRunAlone) {
     ck_assert_int_eq(unlink(path), 0);
     ck_assert_double_lt(bench_trace_program(work.runtime, work.forward, "/no/such/folder/trace"), 0);
     bench_work_destroy(&work);
-    ck_assert(bench_work_create(&subject, &(hl_runtime_options){.workers = 1}, &work));
+    ck_assert(bench_work_create(&subject, &(bench_runtime_options){.workers = 1}, &work));
     ck_assert_double_lt(bench_trace_program(work.runtime, work.forward, path), 0); /* it keeps none */
     ck_assert_int_ne(access(path, F_OK), 0);
     bench_work_destroy(&work);
@@ -129,9 +129,9 @@ START_TEST(AGraphThatIsRefusedIsAFailureAndCanBeDestroyed) {
     bench_subject subject = affine_subject();
     subject.build = refused;
     bench_work work;
-    ck_assert(!bench_work_create(&subject, &(hl_runtime_options){.workers = 1}, &work));
+    ck_assert(!bench_work_create(&subject, &(bench_runtime_options){.workers = 1}, &work));
     bench_work_destroy(&work);
-    ck_assert(!bench_work_create(&subject, &(hl_runtime_options){.workers = 5000}, &work));
+    ck_assert(!bench_work_create(&subject, &(bench_runtime_options){.workers = 5000}, &work));
     bench_work_destroy(&work);
     bench_work_destroy(&work);
 }

@@ -60,7 +60,6 @@ static void assert_same(const record *a, const record *b, const hl_runtime_optio
 static const hl_runtime_options settings[] = {
     {.workers = 2, .steal_seed = 1},
     {.workers = 2, .policy = HL_POLICY_LEVELS},
-    {.workers = 3, .policy = HL_POLICY_TASKS},
     {.workers = 3, .steal_seed = 2},
     {.workers = 7, .steal_seed = 3},
     {.workers = 3, .policy = HL_POLICY_LEVELS},
@@ -71,8 +70,6 @@ static const hl_runtime_options settings[] = {
     {.workers = 3},
     {.workers = 7, .policy = HL_POLICY_LEVELS},
     {.workers = 1, .policy = HL_POLICY_LEVELS},
-    {.workers = 1, .policy = HL_POLICY_TASKS},
-    {.workers = 7, .policy = HL_POLICY_TASKS},
 };
 
 static void check_settings(const training *t, hl_tensor *step, size_t moments) {

@@ -46,7 +46,12 @@ report "only runtime and bench may include" \
     "$(includes ops graph nn | grep -E ':[0-9]+:(omp|hwloc|threads)(\.h|/)|:[0-9]+:pthread\.h' |
         grep -vE '^graph/[a-z_]+\.[ch]:[0-9]+:pthread\.h$' || true)"
 report "omp parallel stands only in runtime" \
-    "$(grep -rnE '#[[:space:]]*pragma[[:space:]]+omp[[:space:]]+(parallel|task)' --include='*.[ch]' ops graph nn || true)"
+    "$(grep -rnE '#[[:space:]]*pragma[[:space:]]+omp[[:space:]]+parallel' --include='*.[ch]' ops graph nn || true)"
+folders=(runtime ops graph nn)
+[ ! -d bench ] || folders+=(bench)
+report "omp task stands only in bench/peers" \
+    "$(grep -rnE '#[[:space:]]*pragma[[:space:]]+omp[[:space:]]+task' --include='*.[ch]' "${folders[@]}" |
+        grep -v '^bench/peers/' || true)"
 report "more than one parallel region in runtime" \
     "$(grep -rnE '#[[:space:]]*pragma[[:space:]]+omp[[:space:]]+parallel' --include='*.[ch]' runtime | tail -n +2)"
 

@@ -7,7 +7,8 @@ here=$(cd "$(dirname "$0")" && pwd)
 copy=$(mktemp -d)
 trap 'rm -rf "$copy"' EXIT
 for folder in include runtime ops graph nn; do cp -r "$1/$folder" "$copy/"; done
-mkdir -p "$copy/examples/planted"
+mkdir -p "$copy/examples/planted" "$copy/bench/commands" "$copy/bench/peers"
+echo '#pragma omp task' >"$copy/bench/peers/allowed.c"
 
 failed=0
 bash "$here/includes.sh" "$copy" || { echo "the copy itself fails"; exit 1; }
@@ -30,6 +31,9 @@ plant ops/planted.c '#include "headloom/graph.h"'
 plant ops/planted.c '#include <omp.h>'
 plant ops/planted.c '#pragma omp parallel for'
 plant runtime/z_planted.c '#pragma omp parallel'
+plant runtime/planted.c '#pragma omp task if (0)'
+plant graph/planted.c '#pragma omp taskwait'
+plant bench/commands/planted.c '# pragma omp task'
 plant runtime/planted.c '#include "ops/op.h"'
 plant runtime/planted.c '  #  include "graph/graph.h"'
 plant runtime/planted.c '#include "nn/common.h"'

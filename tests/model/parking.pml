@@ -5,7 +5,7 @@
  * claimed.
  *
  * What is published, and by whom:
- *   as built   runs that everybody must take part in, by a caller (policy_levels.c; serial and tasks do it alike)
+ *   as built   runs that everybody must take part in, by a caller (policy_levels.c; serial does it alike)
  *   -DROOTS    as many roots as there are workers, by a caller (policy_dataflow.c: submit)
  *   -DPUSHES   tasks onto a worker's deque, BATCH at a time (policy_dataflow.c: wake_for; deque.c: hl__deque_size);
  *              with -DREMOTE the last worker is of another node, and only takes what leaves one behind

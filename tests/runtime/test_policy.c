@@ -21,7 +21,6 @@ START_TEST(EachPolicyIsFoundByItsValue) {
     ck_assert_str_eq(hl__policy_find(HL_POLICY_DATAFLOW)->name, "dataflow");
     ck_assert_str_eq(hl__policy_find(HL_POLICY_LEVELS)->name, "levels");
     ck_assert_str_eq(hl__policy_find(HL_POLICY_SERIAL)->name, "serial");
-    ck_assert_str_eq(hl__policy_find(HL_POLICY_TASKS)->name, "tasks");
 }
 END_TEST
 

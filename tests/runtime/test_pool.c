@@ -55,6 +55,22 @@ START_TEST(OptionsAreChecked) {
 }
 END_TEST
 
+/* Whoever brings a policy need not name a public one as well. */
+START_TEST(APolicyThatIsGivenGoesBeforeThatOfTheOptions) {
+    static const hl_policy asked[] = {HL_POLICY_DATAFLOW, (hl_policy)N_POLICIES};
+    for (size_t i = 0; i < 2; i++) {
+        hl__policy given = *hl__policy_find(HL_POLICY_LEVELS);
+        fake_system fake;
+        fake_system_init(&fake, "pu:2");
+        hl_runtime_options options = {.workers = 2, .policy = asked[i]};
+        hl_runtime *runtime = NULL;
+        ck_assert_int_eq(hl__runtime_create_with(&fake.system, &given, &options, &runtime), HL_OK);
+        ck_assert_ptr_eq(runtime->policy, &given);
+        hl_runtime_destroy(runtime);
+    }
+}
+END_TEST
+
 START_TEST(NoRuntimeIsHarmless) {
     hl_runtime_destroy(NULL);
     ck_assert_uint_eq(hl_runtime_workers(NULL), 0);
@@ -363,11 +379,11 @@ START_TEST(FewerThreadsThanAskedForAreNoError) {
 END_TEST
 
 int main(void) {
-    return run_tests("pool",
-                     TESTS(OptionsAreChecked, NoRuntimeIsHarmless, OmpNumThreadsThatIsNoNumberIsRefusedByName,
-                           WhyThereIsNoRuntimeIsSaidToWhoeverAskedForIt, ThisMachineHasARuntime,
-                           WithoutANumberOfWorkersTheMachineDecides, PoolsAreTheNodesWithWorkers,
-                           WorkersThatTheUserHasBoundAreFound, EachWorkerHasRoomForItsTrace, RuntimesStandSideBySide,
-                           EachFailedAllocationLeavesNothingBehind, WithoutAThreadThereIsNoRuntime,
-                           AMachineThatCannotBeReadHasNoRuntime, FewerThreadsThanAskedForAreNoError));
+    return run_tests(
+        "pool", TESTS(OptionsAreChecked, APolicyThatIsGivenGoesBeforeThatOfTheOptions, NoRuntimeIsHarmless,
+                      OmpNumThreadsThatIsNoNumberIsRefusedByName, WhyThereIsNoRuntimeIsSaidToWhoeverAskedForIt,
+                      ThisMachineHasARuntime, WithoutANumberOfWorkersTheMachineDecides, PoolsAreTheNodesWithWorkers,
+                      WorkersThatTheUserHasBoundAreFound, EachWorkerHasRoomForItsTrace, RuntimesStandSideBySide,
+                      EachFailedAllocationLeavesNothingBehind, WithoutAThreadThereIsNoRuntime,
+                      AMachineThatCannotBeReadHasNoRuntime, FewerThreadsThanAskedForAreNoError));
 }

@@ -9,12 +9,12 @@
  *
  * Which constructs may stand here: every worker is a thread of the team that the pool has entered, and each calls
  * work() once a run, so that all of them meet the barrier of hl__team_wait equally often, as the standard asks. Waiting
- * there is a task scheduling point; it ends when all tasks of the run have. On a team that is none of OpenMP's
- * (team_pthread.c) tasks run where they are generated. */
+ * there is a task scheduling point; it ends when all tasks of the run have. */
+#include "bench/peers/policy_tasks.h"
+
 #include <stdint.h>
 
 #include "runtime/atomic.h"
-#include "runtime/policy.h"
 #include "runtime/pool.h"
 #include "runtime/team.h"
 
@@ -79,7 +79,7 @@ static void work(hl__worker *worker) {
     if (generator) hl__run_finished(runtime);
 }
 
-const hl__policy hl__policy_TASKS = {
+const hl__policy bench_policy_tasks = {
     .name = "tasks",
     .state_bytes = sizeof(tasks_state),
     .submit = submit,

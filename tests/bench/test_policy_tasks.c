@@ -2,6 +2,8 @@
  *
  * The tasks policy: OpenMP's tasks keep the graph's order and nothing more than that, all workers run them, each with
  * what is its own, and neither the number of tasks nor the number of edges of one nor that of runs is too much. */
+#include "bench/peers/policy_tasks.h"
+
 #include <malloc.h>
 #include <omp.h>
 #include <sched.h>
@@ -14,9 +16,12 @@
 #include "tests/support/suite.h"
 
 static hl_runtime *tasks_runtime(fake_system *fake, size_t workers, size_t trace_events) {
-    return kit_runtime(
-        fake, "node:2 core:2 pu:1",
-        &(hl_runtime_options){.workers = workers, .policy = HL_POLICY_TASKS, .trace_events = trace_events});
+    fake_system_init(fake, "node:2 core:2 pu:1");
+    hl_runtime_options options = {.workers = workers, .trace_events = trace_events};
+    hl_runtime *runtime = NULL;
+    ck_assert_int_eq(hl__runtime_create_with(&fake->system, &bench_policy_tasks, &options, &runtime), HL_OK);
+    ck_assert_uint_eq(hl_runtime_workers(runtime), workers);
+    return runtime;
 }
 
 typedef struct scene {
