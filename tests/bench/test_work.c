@@ -3,6 +3,8 @@
  * Programs made from a subject: their values are those of the parts, the same for any number of workers. */
 #include "bench/instruments/work.h"
 
+#include <float.h>
+
 #include "tests/bench/kit.h"
 
 /* y = x w + b, one input and two parameters. */
@@ -45,18 +47,27 @@ START_TEST(ForwardAndBothGiveTheValueOfTheParts) {
     ck_assert_int_eq(hl_program_read(work.both, work.y, again, sizeof again), HL_OK);
     ck_assert_mem_eq(y, again, sizeof y);
     ck_assert_int_eq(hl_program_read(work.both, work.gradient[1], dw, sizeof dw), HL_OK);
-    /* Sums of at most 5 products of numbers below 4: 5 roundings of at most 80 u, 2.4e-5. */
+    /* As many roundings as a sum has products and terms, of at most the sum of their sizes each. */
+    const double u = (double)FLT_EPSILON / 2;
     for (size_t i = 0; i < ROWS; i++)
         for (size_t j = 0; j < N; j++) {
-            double sum = b[j];
-            for (size_t p = 0; p < K; p++) sum += (double)x[i * K + p] * (double)w[p * N + j];
-            ck_assert_double_eq_tol(y[i * N + j], sum, 2.4e-5);
+            double sum = b[j], size = fabs(sum);
+            for (size_t p = 0; p < K; p++) {
+                double product = (double)x[i * K + p] * (double)w[p * N + j];
+                sum += product;
+                size += fabs(product);
+            }
+            ck_assert_double_eq_tol(y[i * N + j], sum, (K + 1) * u * size);
         }
     for (size_t p = 0; p < K; p++)
         for (size_t j = 0; j < N; j++) {
-            double sum = 0;
-            for (size_t i = 0; i < ROWS; i++) sum += (double)x[i * K + p] * (double)r[i * N + j];
-            ck_assert_double_eq_tol(dw[p * N + j], sum, 2.4e-5);
+            double sum = 0, size = 0;
+            for (size_t i = 0; i < ROWS; i++) {
+                double product = (double)x[i * K + p] * (double)r[i * N + j];
+                sum += product;
+                size += fabs(product);
+            }
+            ck_assert_double_eq_tol(dw[p * N + j], sum, ROWS * u * size);
         }
     bench_work_destroy(&work);
 }

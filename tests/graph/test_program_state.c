@@ -364,9 +364,12 @@ START_TEST(GradientsOfActivationsAndInputsAreThere) {
     for (size_t i = 0; i < SIZE; i++) {
         double v = (double)in[i], difference = 2 * v * v + 2 * v - (double)wanted[i], d = 2 * difference / SIZE;
         double exact[5] = {2 * d * (2 * v + 1), 2 * d, 2 * d, d, -d};
-        /* terms of at most 5 before the difference, at most 12 roundings on each way; times at most 6 behind it */
+        /* the difference: square and sum, which round; the target's; two for 2 / n and its product. dx: 2 d v twice and
+         * two sums, or fewer: three more of 2 d (2 |v| + 1). What cancels in the difference does so in double, too. */
+        double of_d = (5 * (2 * v * v + 2 * fabs(v) + fabs((double)wanted[i]))) * 2 / SIZE;
+        double units[5] = {2 * (of_d + 3 * fabs(d)) * (2 * fabs(v) + 1), 2 * of_d, 2 * of_d, of_d, of_d};
         for (size_t k = 0; k < 5; k++)
-            ck_assert_msg(fabs((double)got[k][i] - exact[k]) <= 12 * KIT_UNIT * 5 * 2 / SIZE * 6,
+            ck_assert_msg(fabs((double)got[k][i] - exact[k]) <= KIT_UNIT * units[k],
                           "gradient %zu, element %zu: %g, not %g", k, i, (double)got[k][i], exact[k]);
     }
     hl_program_destroy(program);
@@ -404,13 +407,20 @@ START_TEST(GradientsInsideTheWholeModelAreThere) {
     size_t n_labels = 0;
     for (size_t r = 0; r < ROWS; r++) n_labels += t.labels[r] != HL_IGNORED;
     for (size_t r = 0; r < ROWS; r++) { /* softmax less the label, and nothing where it is ignored */
-        double sum = 0;
-        for (size_t c = 0; c < CLASSES; c++) sum += exp((double)logits[r * CLASSES + c]);
+        double sum = 0, least = INFINITY, most = -INFINITY;
         for (size_t c = 0; c < CLASSES; c++) {
-            double p = exp((double)logits[r * CLASSES + c]) / sum - (t.labels[r] == (int32_t)c);
-            double wanted = t.labels[r] == HL_IGNORED ? 0 : p / (double)n_labels;
-            /* exp (4 u) of a rounded difference of logits below 8, five sums, two divisions: 20 u of 1 / n_labels */
-            ck_assert_msg(fabs((double)d_logits[r * CLASSES + c] - wanted) <= 20 * KIT_UNIT / (double)n_labels,
+            double logit = (double)logits[r * CLASSES + c];
+            sum += exp(logit);
+            least = fmin(least, logit);
+            most = fmax(most, logit);
+        }
+        for (size_t c = 0; c < CLASSES; c++) {
+            double p = exp((double)logits[r * CLASSES + c]) / sum, less = p - (t.labels[r] == (int32_t)c);
+            double wanted = t.labels[r] == HL_IGNORED ? 0 : less / (double)n_labels;
+            /* p: twice exp (3 u) of a rounded difference of logits, five sums, a division; then the label's difference,
+             * 1 / n_labels and the product with it */
+            double bound = (2 * (most - least + 3) + 6) * p + 3 * fabs(less);
+            ck_assert_msg(fabs((double)d_logits[r * CLASSES + c] - wanted) <= bound * KIT_UNIT / (double)n_labels,
                           "row %zu, class %zu: %g, not %g", r, c, (double)d_logits[r * CLASSES + c], wanted);
         }
     }
