@@ -1,15 +1,20 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * By what rule workers take tasks. A policy is a table of functions over one runtime; the pool owns threads, sleep and
- * the end of a run, and knows nothing of how tasks are chosen. */
+ * By what rule workers take tasks. A policy is a table of functions over one runtime: it says which task is next, and
+ * is told which one is done. It runs none itself, never waits, and reads no clock: worker.c has the one loop that does.
+ * Policies wake sleepers (worker.h), say when a worker has nothing left (hl__watch_idle) and when a run is over
+ * (hl__run_finished), and know nothing else of threads. */
 #ifndef HL_RUNTIME_POLICY_H
 #define HL_RUNTIME_POLICY_H
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "headloom/runtime.h"
 #include "runtime/task.h"
+
+#define HL__NO_TASK UINT32_MAX
 
 struct hl__worker;
 
@@ -24,12 +29,20 @@ typedef struct hl__policy {
      * those that are needed. */
     void (*submit)(hl_runtime *runtime);
 
-    /* In a worker: runs what it can get; returns when it finds nothing. The worker that finishes the last task of a run
-     * calls hl__run_finished. */
-    void (*work)(struct hl__worker *worker);
+    /* In a worker: number of the task of runtime->graph that it is to run now, or HL__NO_TASK where there is none for
+     * it at the moment. The graph may be looked at only once this has given a task. */
+    uint32_t (*next)(struct hl__worker *worker);
 
-    /* In a worker: work() might find something. Sequentially consistent with whatever makes it true: a worker that has
-     * announced its sleep and then gets false here sleeps until somebody wakes it. */
+    /* In a worker: task `number`, which next() gave to this worker, is done: it has been run, or passed over where the
+     * run was cancelled, or is a join. Releases what waited for it. Whoever counts off the last task of a run, here or
+     * in next(), calls hl__run_finished; before a worker counts off what it has done it calls hl__watch_idle. */
+    void (*done)(struct hl__worker *worker, uint32_t number);
+
+    /* HL__WORKER_LOOP (worker.h) of these two: compiled together, since calls would cost some nanoseconds per task. */
+    void (*loop)(struct hl__worker *worker);
+
+    /* In a worker that was given nothing: next() might give a task now. Sequentially consistent with whatever makes it
+     * true: a worker that has announced its sleep and then gets false here sleeps until somebody wakes it. */
     bool (*ready)(const struct hl__worker *worker);
 } hl__policy;
 

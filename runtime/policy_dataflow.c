@@ -17,7 +17,6 @@
 #include "runtime/policy.h"
 #include "runtime/pool.h"
 
-#define NO_TASK UINT32_MAX
 #define CRITICAL 0
 #define BACKGROUND 1
 #define JOINS_AT_HAND 32  /* joins released but not yet followed; more are pushed like tasks */
@@ -242,19 +241,20 @@ static bool release_one(hl__task *task) {
     return true;
 }
 
-/* Whether the worker runs this task next instead of `next`: at once, while what was written for it is in cache. A
- * background task only goes on behind another one (an update behind its tile of the gradient), and gives way to one
- * that is none. */
+/* Whether the worker runs this task next instead of `next` (HL__NO_TASK: of nothing): at once, while what was written
+ * for it is in cache. A background task only goes on behind another one (an update behind its tile of the gradient),
+ * and gives way to one that is none. */
 static bool goes_on_with(const hl__worker *worker, const hl__task_graph *graph, bool behind_background, uint32_t next,
                          const hl__task *task) {
     if (task->home != worker->node && task->home != HL__NO_NODE) return false;
-    if (next != NO_TASK) return graph->tasks[next].background && !task->background;
+    if (next != HL__NO_TASK) return graph->tasks[next].background && !task->background;
     return !task->background || behind_background;
 }
 
-/* Releases what waited for task number, through joins; gives the task to run next, or NO_TASK. */
-static uint32_t release(hl__worker *worker, const hl__task_graph *graph, uint32_t number) {
-    uint32_t joins[JOINS_AT_HAND], next = NO_TASK;
+/* Releases what waited for the task, through joins, and keeps the one that this worker is to run next. */
+static void done(hl__worker *worker, uint32_t number) {
+    const hl__task_graph *graph = worker->runtime->graph;
+    uint32_t joins[JOINS_AT_HAND], next = HL__NO_TASK;
     size_t n_joins = 0, n_pushed = 0;
     bool behind = graph->tasks[number].background;
     for (;;) {
@@ -267,8 +267,8 @@ static uint32_t release(hl__worker *worker, const hl__task_graph *graph, uint32_
             if (!task->run && n_joins < JOINS_AT_HAND) {
                 joins[n_joins++] = successor[i];
             } else if (goes_on_with(worker, graph, behind, next, task)) {
-                if (next != NO_TASK) hl__deque_push(&worker->deque[BACKGROUND], next);
-                n_pushed += next != NO_TASK;
+                if (next != HL__NO_TASK) hl__deque_push(&worker->deque[BACKGROUND], next);
+                n_pushed += next != HL__NO_TASK;
                 next = successor[i];
             } else {
                 n_pushed += put_away(worker, task, successor[i]);
@@ -278,23 +278,24 @@ static uint32_t release(hl__worker *worker, const hl__task_graph *graph, uint32_
         number = joins[--n_joins];
     }
     if (n_pushed > 0) wake_for(worker, n_pushed);
-    return next;
+    worker->next = next + 1; /* HL__NO_TASK becomes 0 */
 }
 
-static void work(hl__worker *worker) {
-    uint32_t task;
-    while (find(worker, &task)) {
-        const hl__task_graph *graph = worker->runtime->graph;
-        for (; task != NO_TASK; task = release(worker, graph, task))
-            if (graph->tasks[task].run) hl__worker_run(worker, &graph->tasks[task]);
-    }
+static uint32_t next(hl__worker *worker) {
+    uint32_t number = worker->next - 1;
+    worker->next = 0;
+    return number != HL__NO_TASK || find(worker, &number) ? number : HL__NO_TASK;
 }
+
+HL__WORKER_LOOP(loop, next, done)
 
 const hl__policy hl__policy_DATAFLOW = {
     .name = "dataflow",
     .state_bytes = sizeof(dataflow_state),
     .reserve = reserve,
     .submit = submit,
-    .work = work,
+    .next = next,
+    .done = done,
+    .loop = loop,
     .ready = ready,
 };

@@ -1,119 +1,117 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * The levels policy: all workers run the tasks of one level, meet, and go on to the next. No edge joins two tasks of
- * one level and joins need nothing done, so edges are not looked at: this is the baseline with a barrier after each
- * operator, and an oracle for the dataflow policy. */
-#include <sched.h>
+ * The levels policy: the tasks of one level are dealt out, and when all of them are done those of the next. No edge
+ * joins two tasks of one level, so edges are not looked at: this is the baseline with a barrier after each operator,
+ * and an oracle for the dataflow policy.
+ *
+ * One word says what is left of the open level. Workers take chunks of it, count what they have done on their own, and
+ * take that off the level's count when they find no more; whoever brings it to zero opens the next level, or was the
+ * last of the run. Nobody waits at the barrier: who is given nothing falls asleep as it would between runs, and is
+ * woken when a level is opened. As in the dataflow policy nobody need take part in a run, nor leave it, and who holds
+ * no task never looks at the graph. */
 #include <stdalign.h>
 #include <stdint.h>
 
 #include "runtime/atomic.h"
 #include "runtime/policy.h"
 #include "runtime/pool.h"
-#include "runtime/wait.h"
 
-#define SPIN_PAUSES 256 /* at a barrier, before sleeping: some microseconds */
-#define YIELDS 4        /* the same where workers outnumber CPUs: see worker.c */
-#define CHUNKS_PER_WORKER \
-    8 /* of a level: enough that uneven tasks even out, few enough that the cursor is not fought for */
+/* Chunks per worker: enough that uneven tasks even out, few enough that the word is not fought for. They become smaller
+ * as the level is used up. */
+#define CHUNKS_PER_WORKER 4
 
 typedef struct levels_state {
-    _Atomic uint64_t run;                 /* number of the last run submitted */
-    alignas(64) _Atomic size_t cursor;    /* into level_order: next task to take */
-    alignas(64) _Atomic uint32_t epoch;   /* barriers passed; futex */
-    _Atomic uint32_t n_sleeping;          /* of those who wait for epoch */
-    alignas(64) _Atomic size_t n_arrived; /* at the barrier; at the end, of the run */
+    alignas(64) _Atomic uint64_t open; /* of the open level: the next position in level_order, and the end << 32 */
+    alignas(64) _Atomic uint64_t n_unfinished; /* tasks of the open level that no worker has yet taken off */
+    size_t level; /* that is open: who opens the next one knows by the count that it is still this one */
 } levels_state;
 
-static void submit(hl_runtime *runtime) {
+static uint32_t position(uint64_t open) { return (uint32_t)open; }
+static uint32_t end_of(uint64_t open) { return (uint32_t)(open >> 32); }
+
+/* Opens the first level from `level` on that has tasks; the last one has some. No other is open. */
+static void open_level(hl_runtime *runtime, size_t level) {
     levels_state *state = runtime->policy_state;
-    /* relaxed, both: published by run. */
-    hl__atomic_store(levels_cursor, &state->cursor, 0, relaxed);
-    hl__atomic_store(levels_arrived, &state->n_arrived, 0, relaxed);
-    /* seq_cst: publishes the graph, and comes before the look for sleepers. */
-    hl__atomic_fetch_add(levels_submit, &state->run, 1, seq_cst);
+    const hl__task_graph *graph = runtime->graph;
+    while (graph->level_begin[level] == graph->level_begin[level + 1]) level++;
+    uint64_t begin = graph->level_begin[level], end = graph->level_begin[level + 1];
+    state->level = level;
+    /* relaxed: published by open. */
+    hl__atomic_store(levels_unfinished, &state->n_unfinished, end - begin, relaxed);
+    /* seq_cst: publishes the level, and with the first one the graph; and comes before the look for sleepers. */
+    hl__atomic_store(levels_open, &state->open, begin | end << 32, seq_cst);
+}
+
+static void submit(hl_runtime *runtime) {
+    open_level(runtime, 0);
     hl__wake_anywhere(runtime, 0, runtime->n_workers);
 }
 
 static bool ready(const hl__worker *worker) {
     const levels_state *state = worker->runtime->policy_state;
     /* seq_cst: as policy.h asks. */
-    return hl__atomic_load(levels_ready, &state->run, seq_cst) != worker->run_seen;
+    uint64_t open = hl__atomic_load(levels_ready, &state->open, seq_cst);
+    return position(open) < end_of(open);
 }
 
-/* True for the last worker to arrive. */
-static bool arrive(hl__worker *worker, levels_state *state, size_t n_workers) {
-    hl__watch_idle(worker);
-    /* acq_rel: the last one has seen all that the others did before they arrived. */
-    return hl__atomic_fetch_add(levels_arrive, &state->n_arrived, 1, acq_rel) + 1 == n_workers;
-}
-
-/* Waits for all workers; the last one sets the cursor to where the next level begins. */
-static void meet(hl__worker *worker, levels_state *state, size_t n_workers, size_t next_begin) {
-    /* relaxed: it can't move before we have arrived, and what it was last was acquired at the barrier before. */
-    uint32_t epoch = hl__atomic_load(levels_epoch, &state->epoch, relaxed);
-    if (arrive(worker, state, n_workers)) {
-        /* relaxed, both: published by epoch. */
-        hl__atomic_store(levels_next, &state->cursor, next_begin, relaxed);
-        hl__atomic_store(levels_rearm, &state->n_arrived, 0, relaxed);
-        /* seq_cst: release for all of the level; and before the look for sleepers, who count themselves before they
-         * look at epoch. */
-        hl__atomic_store(levels_pass, &state->epoch, epoch + 1, seq_cst);
-        if (hl__atomic_load(levels_sleepers, &state->n_sleeping, seq_cst) > 0) hl__futex_wake_all(&state->epoch);
-        return;
-    }
-    bool crowded = worker->runtime->topology->crowded;
-    for (size_t i = 0; i < (crowded ? YIELDS : SPIN_PAUSES); i++) {
-        /* acquire: pairs with the last one's release. */
-        if (hl__atomic_load(levels_spin, &state->epoch, acquire) != epoch) return;
-        if (crowded) sched_yield();
-        else hl__pause();
-    }
-    /* seq_cst: see above. */
-    hl__atomic_fetch_add(levels_doze, &state->n_sleeping, 1, seq_cst);
-    while (hl__atomic_load(levels_sleep, &state->epoch, seq_cst) == epoch) hl__futex_wait(&state->epoch, epoch);
-    /* relaxed: one sleeper too many costs a needless call. */
-    hl__atomic_fetch_sub(levels_woken, &state->n_sleeping, 1, relaxed);
-}
-
-static void run_level(hl__worker *worker, const hl__task_graph *graph, size_t begin, size_t end) {
-    levels_state *state = worker->runtime->policy_state;
-    size_t chunk = (end - begin) / (worker->runtime->n_workers * CHUNKS_PER_WORKER);
-    if (chunk == 0) chunk = 1;
-    for (;;) {
-        /* relaxed: it only deals out numbers; the barrier orders the tasks. */
-        size_t first = hl__atomic_fetch_add(levels_take, &state->cursor, chunk, relaxed);
-        if (first >= end) return;
-        size_t last = end - first < chunk ? end : first + chunk;
-        for (size_t i = first; i < last; i++) {
-            const hl__task *task = &graph->tasks[graph->level_order[i]];
-            if (task->run) hl__worker_run(worker, task);
-        }
-    }
-}
-
-static void work(hl__worker *worker) {
-    if (!ready(worker)) return;
-    worker->run_seen++; /* the next run waits for this one, and this one for us: at most one is new */
+static bool take_chunk(hl__worker *worker) {
     hl_runtime *runtime = worker->runtime;
     levels_state *state = runtime->policy_state;
-    const hl__task_graph *graph = runtime->graph;
-    size_t begin = 0, n_tasks = graph->n_tasks;
-    for (size_t level = 0; level < graph->n_levels; level++) {
-        size_t end = graph->level_begin[level + 1];
-        if (end == begin) continue; /* an empty level needs no barrier, and all workers see that it is empty */
-        run_level(worker, graph, begin, end);
-        begin = end;
-        if (end == n_tasks) break;
-        meet(worker, state, runtime->n_workers, end);
-    }
-    if (arrive(worker, state, runtime->n_workers)) hl__run_finished(runtime);
+    /* relaxed: only a guess for the exchange. */
+    uint64_t open = hl__atomic_load(levels_guess, &state->open, relaxed);
+    uint32_t left, chunk;
+    do {
+        left = end_of(open) - position(open);
+        if (left == 0) return false;
+        chunk = left / (uint32_t)(runtime->n_workers * CHUNKS_PER_WORKER);
+        if (chunk == 0) chunk = 1;
+        /* acquire on success: the level that was opened, and what the tasks before it have written (reached through
+         * other takers, too, since exchanges continue the release of who opened it). */
+    } while (!hl__atomic_exchange_if_weak(levels_claim, &state->open, &open, open + chunk, acq_rel, relaxed));
+    worker->at = position(open);
+    worker->end = worker->at + chunk;
+    return true;
 }
+
+/* Takes what this worker has done off the level's count. The last one opens the next level, and wakes who sleeps. */
+static void count_finished(hl__worker *worker) {
+    if (worker->n_finished == 0) return;
+    hl_runtime *runtime = worker->runtime;
+    levels_state *state = runtime->policy_state;
+    size_t n = worker->n_finished;
+    worker->n_finished = 0;
+    hl__watch_idle(worker);
+    /* acq_rel: the last one sees what all others did, and hands it on to the next level, or to the caller. */
+    if (hl__atomic_fetch_sub(levels_finished, &state->n_unfinished, n, acq_rel) != n) return;
+    if (state->level + 1 == runtime->graph->n_levels) {
+        hl__run_finished(runtime);
+        return;
+    }
+    open_level(runtime, state->level + 1);
+    hl__wake_anywhere(runtime, worker->node, runtime->n_workers);
+}
+
+static uint32_t next(hl__worker *worker) {
+    if (worker->at == worker->end) {
+        count_finished(worker);
+        if (!take_chunk(worker)) return HL__NO_TASK;
+    }
+    return worker->runtime->graph->level_order[worker->at++];
+}
+
+static void done(hl__worker *worker, uint32_t number) {
+    (void)number;
+    worker->n_finished++;
+}
+
+HL__WORKER_LOOP(loop, next, done)
 
 const hl__policy hl__policy_LEVELS = {
     .name = "levels",
     .state_bytes = sizeof(levels_state),
     .submit = submit,
-    .work = work,
+    .next = next,
+    .done = done,
+    .loop = loop,
     .ready = ready,
 };

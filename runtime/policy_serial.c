@@ -25,20 +25,30 @@ static bool ready(const hl__worker *worker) {
     return worker->number == 0 && hl__atomic_load(serial_ready, &state->run, seq_cst) != worker->run_seen;
 }
 
-static void work(hl__worker *worker) {
-    if (!ready(worker)) return;
-    worker->run_seen++; /* runs follow one another, so there is never more than one that is new */
-    const hl__task_graph *graph = worker->runtime->graph;
-    for (size_t t = 0; t < graph->n_tasks; t++)
-        if (graph->tasks[t].run) hl__worker_run(worker, &graph->tasks[t]);
+static uint32_t next(hl__worker *worker) {
+    if (worker->at == worker->end) {
+        if (!ready(worker)) return HL__NO_TASK;
+        worker->run_seen++; /* runs follow one another, so there is never more than one that is new */
+        worker->at = 0;
+        worker->end = (uint32_t)worker->runtime->graph->n_tasks;
+    }
+    return worker->at++;
+}
+
+static void done(hl__worker *worker, uint32_t number) {
+    if (number + 1 < worker->end) return;
     hl__watch_idle(worker);
     hl__run_finished(worker->runtime);
 }
+
+HL__WORKER_LOOP(loop, next, done)
 
 const hl__policy hl__policy_SERIAL = {
     .name = "serial",
     .state_bytes = sizeof(serial_state),
     .submit = submit,
-    .work = work,
+    .next = next,
+    .done = done,
+    .loop = loop,
     .ready = ready,
 };

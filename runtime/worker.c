@@ -102,19 +102,19 @@ static void idle(hl__worker *worker) {
     sleep_until_woken(worker);
 }
 
+void hl__worker_run(hl__worker *worker, const hl__task *task) {
+    if (!hl__run_admits(worker->runtime->graph, task)) return;
+    if (__builtin_expect(!worker->timing.on, 1)) task->run(task->argument, task->index, worker->scratch);
+    else hl__watch_task(worker, task);
+}
+
 void hl__worker_main(hl__worker *worker) {
     hl_runtime *runtime = worker->runtime;
     works = true;
     /* relaxed: a stale false is found out by idle(). */
     while (!hl__atomic_load(main_stopping, &runtime->stopping, relaxed)) {
-        runtime->policy->work(worker);
+        runtime->policy->loop(worker);
         idle(worker);
     }
     works = false; /* the OpenMP runtime keeps its threads, and may lend them to others */
-}
-
-void hl__worker_run(hl__worker *worker, const hl__task *task) {
-    if (!hl__run_admits(worker->runtime->graph, task)) return;
-    if (__builtin_expect(!worker->timing.on, 1)) task->run(task->argument, task->index, worker->scratch);
-    else hl__watch_task(worker, task);
 }

@@ -4,11 +4,12 @@
  * its edges. It is there to be compared with: the same graph, workers, scratch and trace under the OpenMP runtime's own
  * scheduler. Three things follow from that runtime and cannot be mended here: it allocates in every run, it ends the
  * process where it finds no memory for a task, and background tasks yield only where OMP_MAX_TASK_PRIORITY allows it.
- * What a worker does between two tasks, waiting or looking, is not seen from here: a profile counts all of it as time
- * that was neither work nor idle.
+ * Nothing is ever given to the loop of worker.c: within next() this runtime runs the tasks of a whole run. What a
+ * worker does between two tasks, waiting or looking, is not seen from here: a profile counts all of it as time that was
+ * neither work nor idle.
  *
  * Which constructs may stand here: every worker is a thread of the team that the pool has entered, and each calls
- * work() once a run, so that all of them meet the barrier of hl__team_wait equally often, as the standard asks. Waiting
+ * next() once a run, so that all of them meet the barrier of hl__team_wait equally often, as the standard asks. Waiting
  * there is a task scheduling point; it ends when all tasks of the run have. */
 #include "bench/peers/policy_tasks.h"
 
@@ -68,8 +69,8 @@ static GENERATES void generate_all(hl_runtime *runtime) {
 /* The last worker generates. The first is the host thread, and ends when the runtime does, while the others are kept
  * for other teams, with lists of what they have to give back to whom: LLVM's runtime (14) would go on to give memory
  * back to the host. */
-static void work(hl__worker *worker) {
-    if (!ready(worker)) return;
+static uint32_t next(hl__worker *worker) {
+    if (!ready(worker)) return HL__NO_TASK;
     worker->run_seen++; /* the next run waits for this one, and this one for us: at most one is new */
     hl_runtime *runtime = worker->runtime;
     bool generator = worker->number + 1 == runtime->n_workers;
@@ -77,12 +78,19 @@ static void work(hl__worker *worker) {
     hl__team_wait();
     /* The barrier has ordered what all tasks did before this; who is still leaving it looks at the graph no more. */
     if (generator) hl__run_finished(runtime);
+    return HL__NO_TASK;
 }
+
+static void done(hl__worker *worker, uint32_t number) { (void)worker, (void)number; /* none is ever given */ }
+
+HL__WORKER_LOOP(loop, next, done)
 
 const hl__policy bench_policy_tasks = {
     .name = "tasks",
     .state_bytes = sizeof(tasks_state),
     .submit = submit,
-    .work = work,
+    .next = next,
+    .done = done,
+    .loop = loop,
     .ready = ready,
 };

@@ -1,82 +1,85 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * runtime/policy_levels.c and run.c: the barrier between levels, and runs one behind the other. A caller makes two runs
- * of two levels of two tasks; two workers. Each task runs exactly once a run, and sees the results of all tasks of the
- * level before; nobody waits for ever; the end is told once, when everything has been done, and the caller sees it all.
- * Between runs nobody sleeps (parking.pml); at the barrier they do. A worker looks once at the epoch, or not at all,
- * before it sleeps at the barrier, instead of SPIN_PAUSES times. */
-#ifndef N_WORKERS
-#define N_WORKERS 2
-#endif
+ * runtime/policy_levels.c and run.c: levels, and runs one behind the other. A caller makes N_RUNS runs of two levels of
+ * two tasks, each straight behind the one before; two workers. Each task runs exactly once a run, and sees the results
+ * of all tasks of the level before; the end is told once, when everything has been done, and the caller sees it all;
+ * from then on the graph is the caller's, and no worker looks at it unless it has a task of the next run.
+ *
+ * A chunk is one task. Nobody sleeps (parking.pml): a worker that finds nothing waits until there is something. */
 #ifndef N_RUNS
 #define N_RUNS 2
 #endif
-#define N_PROCS (N_WORKERS + 1)
+#define N_PROCS 3
 #define N_OBJECTS 0
-#define HISTORY 10
+#define HISTORY 16
 #define DONE 0
-#define RUN 1
-#define CURSOR 2
-#define EPOCH 3
-#define N_SLEEPING 4
-#define N_ARRIVED 5
-#define N_VARS 6
-/* plain memory: the results of the tasks; the graph; what worker w has taken from the cursor */
+#define N_UNFINISHED 1
+#define OPEN 2 /* END_OF(level) * 8 + position of the next task */
+#define N_VARS 3
+/* plain memory: the results of the tasks; the graph; that worker w has looked at it; levels_state.level */
 #define RESULT 0
 #define GRAPH 4
-#define TOOK 5
+#define LOOKED 5
+#define LEVEL 7
 /* where two processes store to one variable: each must know the store before, so that memory has them in this order */
-#define SET_CURSOR 8
-#define SET_N_ARRIVED 9
-#define SET_EPOCH 10
-#define SET_DONE 11
+#define SET_N_UNFINISHED 8
+#define SET_OPEN 9
+#define SET_DONE 10
 
 #define SWITCHES \
-    SWITCH(run_reset, RELAXED) SWITCH(run_wait, ACQUIRE) \
-    SWITCH(run_done, RELEASE) SWITCH(levels_cursor, RELAXED) \
-    SWITCH(levels_arrived, RELAXED) SWITCH(levels_submit, SEQ_CST) SWITCH(levels_ready, SEQ_CST) \
-    SWITCH(levels_arrive, ACQ_REL) SWITCH(levels_epoch, RELAXED) SWITCH(levels_next, RELAXED) \
-    SWITCH(levels_rearm, RELAXED) SWITCH(levels_pass, SEQ_CST) SWITCH(levels_sleepers, SEQ_CST) \
-    SWITCH(levels_spin, ACQUIRE) SWITCH(levels_doze, SEQ_CST) \
-    SWITCH(levels_sleep, SEQ_CST) SWITCH(levels_woken, RELAXED) \
-    SWITCH(levels_take, RELAXED) \
-    SWITCH(drop_levels_futex, OFF) SWITCH(drop_levels_rearm, OFF) SWITCH(drop_levels_next, OFF) \
-    SWITCH(drop_levels_arrived, OFF) SWITCH(drop_levels_cursor, OFF) SWITCH(drop_meet, OFF) \
-    SWITCH(swap_levels_next_pass, OFF) SWITCH(swap_levels_rearm_pass, OFF) SWITCH(swap_levels_epoch_arrive, OFF) \
-    SWITCH(swap_levels_doze_sleep, OFF) SWITCH(swap_levels_sleepers_pass, OFF)
-#define LOADS(p, x) \
-    (x == DONE ? (p == 0 ? ANY_ORDER : NEVER) : x == RUN ? (p == 0 ? NEVER : LOADS_BY(levels_ready)) : \
-     x == EPOCH ? (p == 0 ? NEVER : ANY_ORDER) : \
-     x == N_SLEEPING ? (p == 0 ? NEVER : LOADS_BY(levels_sleepers)) : NEVER)
+    SWITCH(run_reset, RELAXED) SWITCH(run_wait, ACQUIRE) SWITCH(run_done, RELEASE) \
+    SWITCH(levels_unfinished, RELAXED) SWITCH(levels_open, SEQ_CST) \
+    SWITCH(levels_guess, RELAXED) SWITCH(levels_claim, ACQ_REL) SWITCH(levels_finished, ACQ_REL) \
+    SWITCH(drop_levels_claim, OFF) SWITCH(drop_levels_finished, OFF) SWITCH(drop_levels_unfinished, OFF) \
+    SWITCH(swap_levels_unfinished_open, OFF) SWITCH(swap_graph_levels_claim, OFF)
+#define LOADS(p, x) (x == N_UNFINISHED || (x == DONE) != (p == 0) ? NEVER : ANY_ORDER)
 #include "memory.pml"
 
+#define POSITION(open) ((open) % 8)
+#define END_OF(open) ((open) / 8)
+#define NO_TASK 255
+
+byte run_on;   /* number of the run; 0: none is on */
+byte level;    /* levels_state.level */
 byte times[4]; /* that each task has run in this run */
 byte told;     /* how often the end was */
-bool asleep[N_WORKERS + 1], stopping;
+bool asleep, stopping;
 
-#define SET(s, x, cell, v) WRITE_PLAIN(cell); STORE(s, x, v)
+/* Looks at what only the caller changes, and leaves word that it has. */
+#define LOOK_AT_GRAPH READ_PLAIN(GRAPH); d_step { ax = LOOKED + me; c_code { put_plain(ME, now.ax); }; ax = 0 }
+
+inline set_unfinished() {
+    atomic {
+        if
+        :: !IS(drop_levels_unfinished) -> WRITE_PLAIN(SET_N_UNFINISHED); STORE(levels_unfinished, N_UNFINISHED, 2)
+        :: else
+        fi
+    }
+}
+
+inline set_open(l) {
+    atomic { WRITE_PLAIN(SET_OPEN); STORE(levels_open, OPEN, (2 * (l) + 2) * 8 + 2 * (l)) }
+}
+
+inline open_level(l) {
+    atomic { WRITE_PLAIN(LEVEL); level = l }
+    if
+    :: IS(swap_levels_unfinished_open) -> set_open(l); set_unfinished()
+    :: else -> set_unfinished(); set_open(l)
+    fi
+}
 
 proctype caller() {
-    byte round, v;
+    byte round = 1, v;
     do
-    :: round < N_RUNS ->
-        atomic { WRITE_PLAIN(GRAPH); SET(run_reset, DONE, SET_DONE, 0) }
+    :: round <= N_RUNS ->
         atomic {
-            if
-            :: !IS(drop_levels_cursor) ->
-                for (v : 0 .. N_WORKERS - 1) { READ_PLAIN(TOOK + v) }
-                v = 0;
-                SET(levels_cursor, CURSOR, SET_CURSOR, 0)
-            :: else
-            fi
+            /* The graph is ours: nobody looks at it any more. */
+            READ_PLAIN(LOOKED); READ_PLAIN(LOOKED + 1); WRITE_PLAIN(GRAPH);
+            run_on = round;
+            WRITE_PLAIN(SET_DONE); STORE(run_reset, DONE, 0)
         }
-        atomic {
-            if
-            :: !IS(drop_levels_arrived) -> SET(levels_arrived, N_ARRIVED, SET_N_ARRIVED, 0)
-            :: else
-            fi
-        }
-        atomic { ADD(levels_submit, RUN, 1, v); v = 0 }
+        open_level(0);
         do
         :: atomic {
             LOAD(run_wait, DONE, v);
@@ -88,16 +91,16 @@ proctype caller() {
            atomic {
             c_code { call_kernel(ME, DONE); };
             LOAD(always_relaxed, DONE, v);
-            asleep[0] = (v == 0)
+            asleep = (v == 0)
            }
-           !asleep[0]
+           !asleep
         od;
         atomic {
             for (v : 0 .. 3) { assert(times[v] == 1); READ_PLAIN(RESULT + v); times[v] = 0 }
             v = 0;
             assert(told == 1);
-            told = 0;
-            WRITE_PLAIN(GRAPH);
+            told = 0; run_on = 0;
+            READ_PLAIN(LOOKED); READ_PLAIN(LOOKED + 1); WRITE_PLAIN(GRAPH);
             round++
         }
     :: else -> break
@@ -105,182 +108,98 @@ proctype caller() {
     atomic { stopping = true; LEAVE }
 }
 
-/* Leaves in ok whether it is the last. */
-inline arrive() {
-    atomic {
-        READ_PLAIN(SET_N_ARRIVED);
-        ADD(levels_arrive, N_ARRIVED, 1, v);
-        ok = (v + 1 == N_WORKERS);
-        v = 0
-    }
-}
-
-inline set_cursor() {
-    atomic {
-        if
-        :: !IS(drop_levels_next) ->
-            for (v : 0 .. N_WORKERS - 1) { READ_PLAIN(TOOK + v) }
-            v = 0;
-            SET(levels_next, CURSOR, SET_CURSOR, 2)
-        :: else
-        fi
-    }
-}
-
-inline set_n_arrived() {
-    atomic {
-        if
-        :: !IS(drop_levels_rearm) -> SET(levels_rearm, N_ARRIVED, SET_N_ARRIVED, 0)
-        :: else
-        fi
-    }
-}
-
-inline load_n_sleeping() {
-    atomic { LOAD(levels_sleepers, N_SLEEPING, v); n = v; v = 0 }
-}
-
-inline meet() {
-    if
-    :: IS(swap_levels_epoch_arrive) -> arrive(); LOAD(levels_epoch, EPOCH, epoch)
-    :: else -> LOAD(levels_epoch, EPOCH, epoch); arrive()
-    fi;
-    if
-    :: ok ->
-        ok = false;
-        if
-        :: !IS(swap_levels_next_pass) -> set_cursor()
-        :: else
-        fi;
-        if
-        :: !IS(swap_levels_rearm_pass) -> set_n_arrived()
-        :: else
-        fi;
-        if
-        :: IS(swap_levels_sleepers_pass) -> load_n_sleeping()
-        :: else
-        fi;
-        atomic { SET(levels_pass, EPOCH, SET_EPOCH, epoch + 1) }
-        if
-        :: IS(swap_levels_next_pass) -> set_cursor()
-        :: IS(swap_levels_rearm_pass) -> set_n_arrived()
-        :: else
-        fi;
-        if
-        :: !IS(swap_levels_sleepers_pass) -> load_n_sleeping()
-        :: else
-        fi;
-        if
-        :: n > 0 && !IS(drop_levels_futex) ->
-            atomic {
-                c_code { call_kernel(ME, EPOCH); };
-                for (v : 1 .. N_WORKERS) { asleep[v] = false }
-                v = 0
-            }
-        :: else
-        fi;
-        n = 0
-    :: else ->
-        if
-        :: atomic { LOAD(levels_spin, EPOCH, v); ok = (v != epoch); v = 0 }
-        :: true
-        fi;
-        if
-        :: ok
-        :: else ->
-            if
-            :: !IS(swap_levels_doze_sleep) -> atomic { ADD(levels_doze, N_SLEEPING, 1, v); v = 0 }
-            :: else
-            fi;
-            do
-            :: atomic {
-                LOAD(levels_sleep, EPOCH, v);
-                if
-                :: v != epoch -> v = 0; break
-                :: else -> v = 0
-                fi
-               }
-               if
-               :: IS(swap_levels_doze_sleep) -> atomic { ADD(levels_doze, N_SLEEPING, 1, v); v = 0 }
-               :: else
-               fi;
-               atomic {
-                c_code { call_kernel(ME, EPOCH); };
-                LOAD(always_relaxed, EPOCH, v);
-                asleep[me] = (v == epoch);
-                v = 0
-               }
-               !asleep[me]
-            od;
-            atomic { ADD(levels_woken, N_SLEEPING, -1, v); v = 0 }
-        fi;
-        ok = false
-    fi;
-    epoch = 0
-}
-
-/* Tasks level * 2 and the one behind it. */
-inline run_level() {
+/* Leaves NO_TASK in task where there is none. */
+inline take_chunk() {
     do
     :: atomic {
-        READ_PLAIN(SET_CURSOR);
-        ax = TOOK + me - 1; c_code { put_plain(ME, now.ax); }; ax = 0;
-        ADD(levels_take, CURSOR, 1, first);
+        LOAD(levels_guess, OPEN, open);
         if
-        :: first >= 2 * level + 2 -> first = 0; break
+        :: POSITION(open) == END_OF(open) -> break
+        :: POSITION(open) != END_OF(open) && IS(swap_graph_levels_claim) -> LOOK_AT_GRAPH
         :: else
         fi
        }
        atomic {
-        READ_PLAIN(GRAPH);
-        assert(times[first] == 0);
-        times[first]++;
         if
-        :: level == 1 -> READ_PLAIN(RESULT); READ_PLAIN(RESULT + 1)
-        :: else
+        :: IS(drop_levels_claim) -> STORE(levels_claim, OPEN, open + 1); ok = true
+        :: else -> EXCHANGE(levels_claim, OPEN, open, open + 1, ok)
         fi;
-        WRITE_PLAIN(RESULT + first);
-        first = 0
-       }
-    od
-}
-
-proctype worker() {
-    byte me = _pid - 1, run_seen, level, epoch, first, n, v;
-    bool ok;
-    do
-    :: stopping -> break
-    :: c_expr { last (RUN) } != run_seen -> /* else it would sleep */
-        atomic {
-            LOAD(levels_ready, RUN, v);
-            if
-            :: v != run_seen -> run_seen++; ok = true
-            :: else
-            fi;
-            v = 0
-        }
         if
         :: ok ->
             ok = false;
-            atomic { READ_PLAIN(GRAPH); level = 0 }
-            run_level();
+            task = POSITION(open);
             if
-            :: IS(drop_meet)
-            :: else -> meet()
-            fi;
-            level = 1;
-            run_level();
-            level = 0;
-            arrive();
-            if
-            :: ok ->
-                ok = false;
-                atomic { told++; SET(run_done, DONE, SET_DONE, 1) }
-                atomic { c_code { call_kernel(ME, DONE); }; asleep[0] = false }
+            :: !IS(drop_levels_claim) -> READ_PLAIN(SET_OPEN)
             :: else
-            fi
+            fi;
+            if
+            :: !IS(swap_graph_levels_claim) -> LOOK_AT_GRAPH
+            :: else
+            fi;
+            break
+        :: else
+        fi;
+        open = 0
+       }
+    od;
+    open = 0
+}
+
+inline count_finished() {
+    if
+    :: n_finished > 0 ->
+        atomic {
+            READ_PLAIN(SET_N_UNFINISHED);
+            if
+            :: IS(drop_levels_finished) ->
+                LOAD(always_relaxed, N_UNFINISHED, v); STORE(always_relaxed, N_UNFINISHED, v - n_finished)
+            :: else -> ADD(levels_finished, N_UNFINISHED, -n_finished, v)
+            fi;
+            assert(v >= n_finished);
+            ok = (v == n_finished);
+            n_finished = 0; v = 0
+        }
+        if
+        :: ok ->
+            atomic { ok = false; LOOK_AT_GRAPH; READ_PLAIN(LEVEL); l = level }
+            if
+            :: l == 0 -> open_level(1)
+            :: else ->
+                atomic { told++; WRITE_PLAIN(SET_DONE); STORE(run_done, DONE, 1) }
+                atomic { c_code { call_kernel(ME, DONE); }; asleep = false }
+            fi;
+            l = 0
         :: else
         fi
+    :: else
+    fi
+}
+
+proctype worker() {
+    byte me = _pid - 2, task = NO_TASK, open, l, v, n_finished;
+    bool ok;
+    do
+    :: count_finished();
+       take_chunk();
+       if
+       :: task == NO_TASK -> /* idle */
+           if
+           :: stopping -> break
+           :: c_expr { last (OPEN) % 8 != last (OPEN) / 8 }
+           fi
+       :: else ->
+           atomic {
+            assert(run_on != 0 && times[task] == 0);
+            times[task]++;
+            if
+            :: task > 1 -> READ_PLAIN(RESULT); READ_PLAIN(RESULT + 1)
+            :: else
+            fi;
+            WRITE_PLAIN(RESULT + task);
+            n_finished++;
+            task = NO_TASK
+           }
+       fi
     od;
     LEAVE
 }
@@ -290,9 +209,6 @@ init {
     atomic {
         run caller();
         run worker();
-        run worker();
-#if N_WORKERS > 2
-        run worker();
-#endif
+        run worker()
     }
 }

@@ -5,8 +5,9 @@
  * claimed.
  *
  * What is published, and by whom:
- *   as built   runs that everybody must take part in, by a caller (policy_levels.c; serial does it alike)
+ *   as built   runs that everybody must take part in, by a caller (policy_serial.c, where it is one worker)
  *   -DROOTS    as many roots as there are workers, by a caller (policy_dataflow.c: submit)
+ *   -DLEVELS   as many tasks of a level (policy_levels.c: open_level)
  *   -DPUSHES   tasks onto a worker's deque, BATCH at a time (policy_dataflow.c: wake_for; deque.c: hl__deque_size);
  *              with -DREMOTE the last worker is of another node, and only takes what leaves one behind
  *   -DINBOX    tasks into the inbox of the last worker's node, by a worker of the other (policy_dataflow.c: send_home;
@@ -28,7 +29,7 @@
 #define STOPPING 0
 #define N_PARKED 1
 #define POOL_N_PARKED 2 /* of each node */
-#define RUN 4           /* levels_state.run */
+#define RUN 4           /* serial_state.run */
 #define ROOTS_LEFT 4
 #define TOP 4 /* of the deque; with INBOX its head and tail */
 #define BOTTOM 5
@@ -66,16 +67,32 @@
     SWITCH(take_head, RELAXED) SWITCH(take_tail, RELAXED) SWITCH(take_claim, RELAXED) \
     SWITCH(drop_send_home_wake, OFF) SWITCH(drop_wake_anywhere, OFF)
 #define LOADS_MORE(p, x) (x == N_PARKED ? (p == 0 ? LOADS_BY(home_sleepers) : NEVER) : ANY_ORDER)
-#elif defined(ROOTS)
+#elif defined(ROOTS) || defined(LEVELS)
+#ifdef ROOTS
+#define SUBMIT flow_submit
+#define READY flow_ready
+#define GUESS root_guess
+#define CLAIM root_claim
+#define SWITCHES_OF_CALLER \
+    SWITCH(flow_submit, SEQ_CST) SWITCH(flow_ready, SEQ_CST) SWITCH(root_guess, RELAXED) SWITCH(root_claim, ACQ_REL)
+#else
+#define SUBMIT levels_open
+#define READY levels_ready
+#define GUESS levels_guess
+#define CLAIM levels_claim
+#define SWITCHES_OF_CALLER \
+    SWITCH(levels_open, SEQ_CST) SWITCH(levels_ready, SEQ_CST) SWITCH(levels_guess, RELAXED) \
+    SWITCH(levels_claim, ACQ_REL)
+#endif
 #define MORE_SWITCHES \
-    SWITCH(flow_submit, SEQ_CST) SWITCH(flow_ready, SEQ_CST) SWITCH(root_guess, RELAXED) SWITCH(root_claim, ACQ_REL) \
+    SWITCHES_OF_CALLER \
     SWITCH(drop_submit_wake, OFF) SWITCH(swap_publish_wake, OFF)
 #define LOADS_MORE(p, x) (p == 0 || x == N_PARKED ? NEVER : ANY_ORDER)
 #else
 #define MORE_SWITCHES \
-    SWITCH(levels_submit, SEQ_CST) SWITCH(levels_ready, SEQ_CST) \
+    SWITCH(serial_submit, SEQ_CST) SWITCH(serial_ready, SEQ_CST) \
     SWITCH(drop_submit_wake, OFF) SWITCH(drop_park_again, OFF) SWITCH(swap_publish_wake, OFF)
-#define LOADS_MORE(p, x) (x == N_PARKED ? NEVER : LOADS_BY(levels_ready))
+#define LOADS_MORE(p, x) (x == N_PARKED ? NEVER : LOADS_BY(serial_ready))
 #define SPURIOUS 1
 #endif
 #ifndef SPURIOUS
@@ -265,10 +282,10 @@ proctype waker() {
 #else
 /* A caller of runs. */
 inline publish() {
-#ifdef ROOTS
-    STORE(flow_submit, ROOTS_LEFT, N_WORKERS)
+#if defined(ROOTS) || defined(LEVELS)
+    STORE(SUBMIT, ROOTS_LEFT, N_WORKERS)
 #else
-    ADD(levels_submit, RUN, 1, v); v = 0
+    ADD(serial_submit, RUN, 1, v); v = 0
 #endif
 }
 
@@ -296,7 +313,7 @@ proctype waker() {
 }
 #endif
 
-/* policy->work */
+/* policy->loop */
 #if defined(PUSHES) || defined(INBOX)
 #ifdef PUSHES
 #define CLAIM always_seq_cst
@@ -328,18 +345,18 @@ inline work() {
        atomic { (arrived >= N_WORKERS) -> goto leave } /* the task lasts until the others have theirs */
     od
 }
-#elif defined(ROOTS)
+#elif defined(ROOTS) || defined(LEVELS)
 inline work() {
     do
     :: atomic {
-        LOAD(root_guess, ROOTS_LEFT, v);
+        LOAD(GUESS, ROOTS_LEFT, v);
         if
         :: v == 0 -> break
         :: else
         fi
        }
        atomic {
-        EXCHANGE(root_claim, ROOTS_LEFT, v, v - 1, ok);
+        EXCHANGE(CLAIM, ROOTS_LEFT, v, v - 1, ok);
         v = 0;
         if
         :: ok ->
@@ -356,7 +373,7 @@ again:
 #else
 inline work() {
     atomic {
-        LOAD(levels_ready, RUN, v);
+        LOAD(serial_ready, RUN, v);
         if
         :: v != run_seen ->
             run_seen++; assert(v == run_seen); arrived++;
@@ -409,10 +426,10 @@ inline look() {
             fi;
             found = (size >= v + LEAST(me) && size >= v); size = 0; v = 0
         }
-#elif defined(ROOTS)
-        atomic { LOAD(flow_ready, ROOTS_LEFT, v); found = (v > 0); v = 0 }
+#elif defined(ROOTS) || defined(LEVELS)
+        atomic { LOAD(READY, ROOTS_LEFT, v); found = (v > 0); v = 0 }
 #else
-        atomic { LOAD(levels_ready, RUN, v); found = (v != run_seen); v = 0 }
+        atomic { LOAD(serial_ready, RUN, v); found = (v != run_seen); v = 0 }
 #endif
     fi
 }
