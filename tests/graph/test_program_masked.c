@@ -286,15 +286,86 @@ START_TEST(ACommonBiasChangesNothing) {
 }
 END_TEST
 
-/* Every `step`-th number: sums of up to 163 terms of which none is above 3, one half of a unit of rounding each. */
-static void assert_close(const char *what, const float *got, const float *want, size_t n, size_t step) {
-    for (size_t e = 0; e < n; e += step)
-        ck_assert_msg(fabs((double)got[e] - (double)want[e]) <= 3 * 163 * KIT_UNIT, "%s: %zu is %.9g, not %.9g", what,
-                      e, (double)got[e], (double)want[e]);
+/* Numbers as they are to be, and how far off they may be. */
+typedef struct exact {
+    double *p, *y, *dq, *dv, *dbias; /* numbers, and as many errors behind them */
+} exact;
+
+static double *take_doubles(size_t n) {
+    double *made = calloc(2 * n, sizeof *made);
+    ck_assert_ptr_nonnull(made);
+    return made;
 }
 
-/* Scores of 1e10 that are all the same, fused and apart: weights, y, and the gradients of values and of the bias are
- * those of scores of 0, and so is dq along the size of a head in which keys differ (and queries are 0). */
+/* One row of a head (of one batch, with keys of its own) whose `seen` scores are equal; dq: of the last number of a
+ * head's size alone. In units u:
+ *   p: 3 of an exponential, 1 of a quotient, n / 4 of a sum of n equal terms                        of_p
+ *   y = sum p v, dv = sum p dy: T products and sums more of their sizes
+ *   dp = dy v: D of its size g
+ *   ds = p (dp - sum p dp): of its size p (g + sum p g) twice of_p, D, T sums, 4 more              e_ds
+ *   dbias = sum ds, dq = sum ds k / sqrt(D): e_ds, and T + 2 of their sizes */
+static void equal_row(const extents *x, const numbers *in, size_t head, size_t i, exact *out) {
+    size_t D = x->D, T = x->Tk, seen = i + 1 + T - x->Tq, Q_row = head * x->Tq + i, n_q = elements(x, Q);
+    size_t n_v = elements(x, V), n_bias = elements(x, BIAS), n_p = n_bias * x->H;
+    const double u = KIT_UNIT, p = 1 / (double)seen, of_p = 4 + (double)seen / 4, root = sqrt((double)D);
+    const float *dy = in->dy + Q_row * D;
+    double mean = 0, mean_size = 0;
+    for (size_t pass = 0; pass < 2; pass++)
+        for (size_t j = 0; j < seen; j++) {
+            size_t V_row = head * T + j;
+            double dp = 0, size = 0;
+            for (size_t d = 0; d < D; d++) {
+                double v = (double)in->input[V][V_row * D + d];
+                dp += (double)dy[d] * v;
+                size += fabs((double)dy[d] * v);
+                if (pass == 0) continue;
+                out->y[Q_row * D + d] += p * v;
+                out->y[n_q + Q_row * D + d] += (of_p + (double)T) * u * p * fabs(v);
+                out->dv[V_row * D + d] += p * (double)dy[d];
+                out->dv[n_v + V_row * D + d] += (of_p + (double)T) * u * p * fabs((double)dy[d]);
+            }
+            if (pass == 0) {
+                mean += p * dp;
+                mean_size += p * size;
+                continue;
+            }
+            double ds = p * (dp - mean), k = (double)in->input[K][V_row * D + D - 1] / root;
+            double error = (2 * of_p + (double)(D + T + 4)) * u * p * (size + mean_size);
+            error += (double)(T + 2) * u * fabs(ds);
+            out->p[Q_row * T + j] = p;
+            out->p[n_p + Q_row * T + j] = of_p * u * p;
+            out->dbias[i * T + j] += ds;
+            out->dbias[n_bias + i * T + j] += error;
+            out->dq[Q_row * D + D - 1] += ds * k;
+            out->dq[n_q + Q_row * D + D - 1] += error * fabs(k);
+        }
+}
+
+/* Every `step`-th number. */
+static void assert_close(const char *what, const float *got, const double *want, size_t n, size_t step) {
+    for (size_t e = step - 1; e < n; e += step)
+        ck_assert_msg(fabs((double)got[e] - want[e]) <= want[n + e], "%s: %zu is %.9g, not %.9g (bound %g)", what, e,
+                      (double)got[e], want[e], want[n + e]);
+}
+
+static void assert_equal_scores(const extents *x, const numbers *got) {
+    size_t n_q = elements(x, Q), n_v = elements(x, V), n_bias = elements(x, BIAS), n_p = n_bias * x->H;
+    exact want = {take_doubles(n_p), take_doubles(n_q), take_doubles(n_q), take_doubles(n_v), take_doubles(n_bias)};
+    for (size_t row = 0; row < x->H * x->Tq; row++) equal_row(x, got, row / x->Tq, row % x->Tq, &want);
+    assert_close("p", got->p, want.p, n_p, 1);
+    assert_close("y", got->y, want.y, n_q, 1);
+    assert_close("dq", got->gradient[Q], want.dq, n_q, x->D);
+    assert_close("dv", got->gradient[V], want.dv, n_v, 1);
+    assert_close("dbias", got->gradient[BIAS], want.dbias, n_bias, 1);
+    free(want.p);
+    free(want.y);
+    free(want.dq);
+    free(want.dv);
+    free(want.dbias);
+}
+
+/* Scores of 0 and of 1e10 that are all the same, fused and apart: weights, y, the gradients of values and of the bias,
+ * and dq where keys differ (and queries are 0) are those of weights that are equal. */
 START_TEST(EqualScoresOfAnySizeAreLikeZeros) {
     static const size_t sizes[] = {2, 3, 5, 16, 33, 64};
     hl_runtime *runtime = kit_runtime(2);
@@ -302,23 +373,16 @@ START_TEST(EqualScoresOfAnySizeAreLikeZeros) {
         attended a = {.x = {1, 2, 2, 150, 163, sizes[s / 2]}, .score = {.mask = HL_MASK_CAUSAL}, .apart = s % 2};
         size_t D = a.x.D;
         open(&a, runtime);
-        numbers want = take_numbers(&a.x), got = take_numbers(&a.x);
-        memset(want.input[BIAS], 0, elements(&a.x, BIAS) * sizeof(float));
+        numbers got = take_numbers(&a.x);
         memset(got.input[BIAS], 0, elements(&a.x, BIAS) * sizeof(float));
-        for (size_t e = 0; e < elements(&a.x, Q); e++) {
-            want.input[Q][e] = 0;
-            got.input[Q][e] = e % D == D - 1 ? 0 : 123456.7f + sinf((float)e);
-        }
         for (size_t e = 0; e < elements(&a.x, K); e++)
-            if (e % D != D - 1) want.input[K][e] = got.input[K][e] = 98765.4f + 1e4f * cosf((float)(e % D));
-        run(&a, &want);
-        run(&a, &got);
-        assert_close("y", got.y, want.y, elements(&a.x, Q), 1);
-        assert_close("p", got.p, want.p, elements(&a.x, BIAS) * a.x.H, 1);
-        assert_close("dq", got.gradient[Q] + D - 1, want.gradient[Q] + D - 1, elements(&a.x, Q) - (D - 1), D);
-        assert_close("dv", got.gradient[V], want.gradient[V], elements(&a.x, V), 1);
-        assert_close("dbias", got.gradient[BIAS], want.gradient[BIAS], elements(&a.x, BIAS), 1);
-        free_numbers(&want);
+            if (e % D != D - 1) got.input[K][e] = 98765.4f + 1e4f * cosf((float)(e % D));
+        for (int large = 0; large < 2; large++) {
+            for (size_t e = 0; e < elements(&a.x, Q); e++)
+                got.input[Q][e] = large && e % D != D - 1 ? 123456.7f + sinf((float)e) : 0;
+            run(&a, &got);
+            assert_equal_scores(&a.x, &got);
+        }
         free_numbers(&got);
         discard(&a);
     }
