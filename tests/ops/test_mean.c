@@ -4,8 +4,7 @@
 #include <math.h>
 
 #include "headloom/options.h"
-#include "tests/support/elementwise_check.h"
-#include "tests/support/suite.h"
+#include "tests/support/sum_check.h"
 
 static void share_out(const op_case *c, double *y) {
     size_t n = oracle_summed(c);
@@ -24,16 +23,10 @@ static void sizes(const op_case *c, const double *const in[], double *const out[
     share_out(c, out[0]);
 }
 
-/* Beside the additions, for which check_sum allows: 1 / n and the product with it are rounded by half a unit each, in
- * the value and in the gradient dy / n. */
+/* Beside the additions, for which run_sum_tests allows: 1 / n and the product with it are rounded by half a unit each,
+ * in the value and in the gradient dy / n. */
 static const op_case any = {
     .op = HL__OP_mean, .oracle = mean, .magnitude = sizes, .value = {.relative = 1}, .gradient = {.relative = 1}};
-
-START_TEST(AnyAxesKeptOrDropped) { check_sum(&any); }
-END_TEST
-
-START_TEST(LongSumsKeepTheirDigits) { check_sum_long(&any); }
-END_TEST
 
 START_TEST(MeansOfHugeNumbersAreFinite) {
     hl_axes_config all = {.axes = 0};
@@ -46,29 +39,9 @@ START_TEST(MeansOfHugeNumbersAreFinite) {
 }
 END_TEST
 
-START_TEST(IntegersAndAxesThatAreNoneAreRefused) { check_sum_refused(HL__OP_mean); }
-END_TEST
-
 static void slopes(const op_case *c, const double *const in[], const double *const d_out[], double *const d_in[]) {
     (void)in;
     oracle_sum_slopes(c, d_out, d_in, 1 / (double)oracle_summed(c));
 }
 
-START_TEST(ExtremesAreAsInDouble) {
-    const uint32_t axes[] = {0, 1, 2};
-    for (size_t i = 0; i < 3; i++) {
-        hl_axes_config config = {.axes = axes[i]};
-        op_case c = any;
-        c.options = &config;
-        c.inputs[0].shape = HL_SHAPE(5, 21);
-        c.slopes = slopes;
-        c.value.relative += 1.01; /* as in check_sum */
-        op_extremes(&c);
-    }
-}
-END_TEST
-
-int main(void) {
-    return run_tests("mean", TESTS(ExtremesAreAsInDouble, AnyAxesKeptOrDropped, LongSumsKeepTheirDigits,
-                                   MeansOfHugeNumbersAreFinite, IntegersAndAxesThatAreNoneAreRefused));
-}
+int main(void) { return run_sum_tests("mean", &any, slopes, TESTS(MeansOfHugeNumbersAreFinite)); }

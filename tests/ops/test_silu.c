@@ -4,12 +4,17 @@
 #include <math.h>
 
 #include "tests/support/elementwise_check.h"
-#include "tests/support/suite.h"
 
 /* At -infinity the limit, 0. */
 static double silu_of(double x) { return x < -1000 ? 0 : x / (1 + exp(-x)); }
 
-static void silu(const op_case *c, const double *const in[], double *const out[]) { oracle_unary(c, in, out, silu_of); }
+static double dx(double d, double x) {
+    double s = 1 / (1 + exp(-x));
+    if (fabs(x) > 1000) return x > 0 ? d : d * 0;
+    return d * (s + x * s * (1 - s));
+}
+
+static const unary_equation equation = {.y = silu_of, .dx = dx};
 
 /* r = e^-|x|/2 is good to 1.5 units, x r r to 4, 1 + r r to 2.5 (r r counts for at most a half of it), the quotient to
  * half a one more: 7 units, and a unit of subnormals.
@@ -18,21 +23,15 @@ static void silu(const op_case *c, const double *const in[], double *const out[]
  * by twice that and the fused product by half a unit of at most s (1 + |x| (1 - s)) <= 1.23; with the products 7 units.
  */
 static const op_case any = {.op = HL__OP_silu,
-                            .oracle = silu,
+                            .unary = &equation,
+                            .oracle = oracle_unary,
                             .value = {.absolute = 0x1p-126, .relative = 7},
                             .gradient = {.absolute = 7},
                             .inputs = {{.low = -6, .high = 6}}};
 
-START_TEST(EveryShapeAndLayout) { check_unary(&any); }
-END_TEST
-
 START_TEST(SmallAndLargeNumbersHaveGradients) {
     const double ranges[] = {1e-3, 1, 30};
-    for (size_t i = 0; i < sizeof ranges / sizeof *ranges; i++) {
-        op_case c = any;
-        c.inputs[0] = (op_input){.shape = HL_SHAPE(11, 23), .low = -ranges[i], .high = ranges[i]};
-        op_check(&c);
-    }
+    check_unary_ranges(&any, ranges, sizeof ranges / sizeof *ranges);
 }
 END_TEST
 
@@ -51,38 +50,8 @@ START_TEST(FarFromZeroItIsTheIdentityOrNothing) {
 }
 END_TEST
 
-START_TEST(IntegersAreRefused) { check_unary_refused(HL__OP_silu, NULL); }
-END_TEST
-
-static double slope(double d, double x) {
-    double s = 1 / (1 + exp(-x));
-    if (fabs(x) > 1000) return x > 0 ? d : d * 0;
-    return d * (s + x * s * (1 - s));
-}
-
-/* A slope is off by so much of 1. */
-static double size(double d, double x) { return isnan(x) ? x : d; }
-
-static void slopes(const op_case *c, const double *const in[], const double *const d_out[], double *const d_in[]) {
-    oracle_unary_slopes(c, in, d_out, d_in, slope);
-}
-
-static void slope_sizes(const op_case *c, const double *const in[], const double *const d_out[], double *const d_in[]) {
-    oracle_unary_slopes(c, in, d_out, d_in, size);
-}
-
-START_TEST(ExtremesAreAsInDouble) {
-    op_case c = any;
-    c.inputs[0].shape = HL_SHAPE(3, 21);
-    c.slopes = slopes;
-    c.slope_sizes = slope_sizes;
-    c.gradient = (op_bound){.relative = any.gradient.absolute};
-    op_extremes(&c);
-}
-END_TEST
-
 int main(void) {
-    return run_tests("silu", TESTS(ExtremesAreAsInDouble, EveryShapeAndLayout, SmallAndLargeNumbersHaveGradients,
-                                   TheTailKeepsItsDigitsDownToSubnormalNumbers, FarFromZeroItIsTheIdentityOrNothing,
-                                   IntegersAreRefused));
+    return run_unary_tests("silu", &any,
+                           TESTS(SmallAndLargeNumbersHaveGradients, TheTailKeepsItsDigitsDownToSubnormalNumbers,
+                                 FarFromZeroItIsTheIdentityOrNothing));
 }

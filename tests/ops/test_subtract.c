@@ -4,19 +4,20 @@
 #include <math.h>
 
 #include "tests/support/elementwise_check.h"
-#include "tests/support/suite.h"
 
 static double minus(double a, double b) { return a - b; }
 
-static void subtract(const op_case *c, const double *const in[], double *const out[]) {
-    oracle_binary(c, in, out, minus);
+static double db(double d, double a, double b) {
+    (void)a;
+    (void)b;
+    return -d;
 }
 
-/* One rounding by at most half a unit. Gradients are dy and -dy, or sums of them. */
-static const op_case any = {.op = HL__OP_subtract, .oracle = subtract, .value = {.relative = 0.5}};
+static const binary_equation equation = {.y = minus, .da = oracle_passed, .db = db};
 
-START_TEST(EveryBroadcastAndLayout) { check_binary(&any); }
-END_TEST
+/* One rounding by at most half a unit. Gradients are dy and -dy, or sums of them. */
+static const op_case any = {
+    .op = HL__OP_subtract, .binary = &equation, .oracle = oracle_binary, .value = {.relative = 0.5}};
 
 START_TEST(LongGradientSumsKeepTheirDigits) { check_binary_long(&any); }
 END_TEST
@@ -27,40 +28,6 @@ START_TEST(InfinitiesAndEqualNumbers) {
 }
 END_TEST
 
-START_TEST(IntegersAndMisfitsAreRefused) { check_binary_refused(HL__OP_subtract); }
-END_TEST
-
-static double slope_a(double d, double a, double b) {
-    (void)a;
-    (void)b;
-    return d;
-}
-static double slope_b(double d, double a, double b) {
-    (void)a;
-    (void)b;
-    return -d;
-}
-
-static void slopes(const op_case *c, const double *const in[], const double *const d_out[], double *const d_in[]) {
-    oracle_binary_slopes(c, in, d_out, d_in, slope_a, slope_b);
-}
-
-static double size_a(double d, double a, double b) { return fabs(slope_a(d, a, b)); }
-static double size_b(double d, double a, double b) { return fabs(slope_b(d, a, b)); }
-
-static void slope_sizes(const op_case *c, const double *const in[], const double *const d_out[], double *const d_in[]) {
-    oracle_binary_slopes(c, in, d_out, d_in, size_a, size_b);
-}
-
-START_TEST(ExtremesAreAsInDouble) {
-    op_case c = any;
-    c.slopes = slopes;
-    c.slope_sizes = slope_sizes;
-    check_binary_extremes(&c);
-}
-END_TEST
-
 int main(void) {
-    return run_tests("subtract", TESTS(ExtremesAreAsInDouble, EveryBroadcastAndLayout, LongGradientSumsKeepTheirDigits,
-                                       InfinitiesAndEqualNumbers, IntegersAndMisfitsAreRefused));
+    return run_binary_tests("subtract", &any, TESTS(LongGradientSumsKeepTheirDigits, InfinitiesAndEqualNumbers));
 }

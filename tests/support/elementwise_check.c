@@ -1,29 +1,37 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * Oracles and shapes for elementwise operators and sums. */
+ * Oracles, shapes and cases for elementwise operators. */
 #include "tests/support/elementwise_check.h"
 
 #include <check.h>
+#include <math.h>
 #include <stdlib.h>
 
-#include "headloom/options.h"
 #include "tests/support/long_sums.h"
 #include "tests/support/op_engine.h"
-
-/* Sums are made in double precision, in parts: half a unit for each part, half for the whole. */
-#define SUMMED 1.01
 
 #define COUNT(array) (sizeof(array) / sizeof *(array))
 
 /* ---- oracles ---- */
 
-void oracle_unary(const op_case *c, const double *const in[], double *const out[], double (*f)(double)) {
-    for (size_t e = 0; e < hl_shape_elements(&c->inputs[0].shape); e++) out[0][e] = f(in[0][e]);
+static size_t n_elements(const op_case *c) { return hl_shape_elements(&c->inputs[0].shape); }
+
+void oracle_unary(const op_case *c, const double *const in[], double *const out[]) {
+    for (size_t e = 0; e < n_elements(c); e++) out[0][e] = c->unary->y(in[0][e]);
 }
 
-void oracle_unary_slopes(const op_case *c, const double *const in[], const double *const d_out[], double *const d_in[],
-                         double (*slope)(double d, double x)) {
-    for (size_t e = 0; e < hl_shape_elements(&c->inputs[0].shape); e++) d_in[0][e] = slope(d_out[0][e], in[0][e]);
+void oracle_unary_sizes(const op_case *c, const double *const in[], double *const out[]) {
+    for (size_t e = 0; e < n_elements(c); e++) out[0][e] = c->unary->y_size(in[0][e]);
+}
+
+void oracle_unary_slopes(const op_case *c, const double *const in[], const double *const d_out[],
+                         double *const d_in[]) {
+    for (size_t e = 0; e < n_elements(c); e++) d_in[0][e] = c->unary->dx(d_out[0][e], in[0][e]);
+}
+
+void oracle_unary_slope_sizes(const op_case *c, const double *const in[], const double *const d_out[],
+                              double *const d_in[]) {
+    for (size_t e = 0; e < n_elements(c); e++) d_in[0][e] = c->unary->dx_size(d_out[0][e], in[0][e]);
 }
 
 /* Extent of the k-th axis from the end: 1 where there is none. */
@@ -52,55 +60,42 @@ static size_t source_of(size_t e, const hl_shape *y, const hl_shape *operand) {
     return source;
 }
 
-void oracle_binary(const op_case *c, const double *const in[], double *const out[], double (*f)(double, double)) {
+double oracle_passed(double d, double a, double b) {
+    (void)a;
+    (void)b;
+    return d;
+}
+
+void oracle_binary(const op_case *c, const double *const in[], double *const out[]) {
     const hl_shape *a = &c->inputs[0].shape, *b = &c->inputs[1].shape;
     hl_shape y = broadcast(a, b);
     for (size_t e = 0; e < hl_shape_elements(&y); e++)
-        out[0][e] = f(in[0][source_of(e, &y, a)], in[1][source_of(e, &y, b)]);
+        out[0][e] = c->binary->y(in[0][source_of(e, &y, a)], in[1][source_of(e, &y, b)]);
 }
 
-void oracle_binary_slopes(const op_case *c, const double *const in[], const double *const d_out[], double *const d_in[],
-                          double (*slope_a)(double, double, double), double (*slope_b)(double, double, double)) {
+/* Adds a gradient's terms, or what their errors grow with, to the elements that they belong to. */
+static void add_terms(const op_case *c, const double *const in[], const double *d_out, double *const d_in[],
+                      bool sizes) {
+    const binary_equation *f = c->binary;
     const hl_shape *a = &c->inputs[0].shape, *b = &c->inputs[1].shape;
     hl_shape y = broadcast(a, b);
     for (size_t e = 0; e < hl_shape_elements(&y); e++) {
         size_t at_a = source_of(e, &y, a), at_b = source_of(e, &y, b);
-        d_in[0][at_a] += slope_a(d_out[0][e], in[0][at_a], in[1][at_b]);
-        d_in[1][at_b] += slope_b(d_out[0][e], in[0][at_a], in[1][at_b]);
+        double d = d_out[e], x_a = in[0][at_a], x_b = in[1][at_b];
+        double da = f->da(d, x_a, x_b), db = (sizes && f->db_size ? f->db_size : f->db)(d, x_a, x_b);
+        d_in[0][at_a] += sizes ? fabs(da) : da;
+        d_in[1][at_b] += sizes ? fabs(db) : db;
     }
 }
 
-static bool is_summed(const hl_axes_config *config, size_t axis) {
-    return config->axes == 0 || (config->axes & 1u << axis);
+void oracle_binary_slopes(const op_case *c, const double *const in[], const double *const d_out[],
+                          double *const d_in[]) {
+    add_terms(c, in, d_out[0], d_in, false);
 }
 
-/* Element of y that element e of x goes into. */
-static size_t summed_into(const op_case *c, size_t e) {
-    const hl_shape *x = &c->inputs[0].shape;
-    size_t y = 0, step = 1;
-    for (size_t axis = x->rank; axis-- > 0; e /= x->extent[axis]) {
-        if (is_summed(c->options, axis)) continue;
-        y += e % x->extent[axis] * step;
-        step *= x->extent[axis];
-    }
-    return y;
-}
-
-void oracle_sum(const op_case *c, const double *const in[], double *const out[], double (*f)(double)) {
-    for (size_t e = 0; e < hl_shape_elements(&c->inputs[0].shape); e++) out[0][summed_into(c, e)] += f(in[0][e]);
-}
-
-void oracle_sum_slopes(const op_case *c, const double *const d_out[], double *const d_in[], double factor) {
-    const hl_shape *x = &c->inputs[0].shape;
-    for (size_t e = 0; e < hl_shape_elements(x); e++) d_in[0][e] = factor * d_out[0][summed_into(c, e)];
-}
-
-size_t oracle_summed(const op_case *c) {
-    const hl_shape *x = &c->inputs[0].shape;
-    size_t n = 1;
-    for (size_t axis = 0; axis < x->rank; axis++)
-        if (is_summed(c->options, axis)) n *= x->extent[axis];
-    return n;
+void oracle_binary_slope_sizes(const op_case *c, const double *const in[], const double *const d_out[],
+                               double *const d_in[]) {
+    add_terms(c, in, d_out[0], d_in, true);
 }
 
 /* ---- one operand ---- */
@@ -146,6 +141,48 @@ void check_unary_values(const op_case *c, const float *values, size_t n) {
     run.forward_only = true;
     op_check(&run);
     free(turned);
+}
+
+void check_unary_ranges(const op_case *c, const double *ranges, size_t n) {
+    for (size_t i = 0; i < n; i++) {
+        op_case run = *c;
+        run.inputs[0] = (op_input){.shape = HL_SHAPE(11, 23), .low = -ranges[i], .high = ranges[i]};
+        op_check(&run);
+    }
+}
+
+void check_unary_alone(const op_case *c, const float *values, size_t n) {
+    for (size_t i = 0; i < n; i++) {
+        op_case run = *c;
+        run.inputs[0] = (op_input){.shape = HL_SCALAR, .values = &values[i]};
+        op_check(&run);
+    }
+}
+
+void check_unary_turns(const op_case *c, const float *values, size_t n) {
+    float x[5 * 7];
+    for (size_t i = 0; i < COUNT(x); i++) x[i] = values[i % n];
+    op_case run = *c;
+    run.inputs[0] = (op_input){.shape = HL_SHAPE(5, 7), .values = x};
+    op_check(&run);
+}
+
+/* A slope is off by so much of 1, its product with d by so much of d; that of NaN is NaN. */
+static void sizes_of_d(const op_case *c, const double *const in[], const double *const d_out[], double *const d_in[]) {
+    for (size_t e = 0; e < n_elements(c); e++) d_in[0][e] = isnan(in[0][e]) ? in[0][e] : d_out[0][e];
+}
+
+void check_unary_extremes(const op_case *c) {
+    op_case run = *c;
+    run.inputs[0].shape = HL_SHAPE(3, 21);
+    if (!c->slopes) {
+        run.slopes = oracle_unary_slopes;
+        if (c->gradient.absolute > 0) {
+            run.slope_sizes = sizes_of_d;
+            run.gradient = (op_bound){.relative = c->gradient.absolute};
+        }
+    }
+    op_extremes(&run);
 }
 
 void check_unary_refused(hl__op op, const void *options) {
@@ -222,6 +259,23 @@ void check_binary_values(const op_case *c, const float *values, size_t n) {
     op_check(&run);
 }
 
+void check_binary_order(const op_case *c) {
+    const float values[] = {INFINITY, -INFINITY, NAN, 0, -0.0f, 0x1p-149f, -0x1p-149f, 0x1.fffffep127f, -3, 7};
+    check_binary_values(c, values, COUNT(values));
+}
+
+void check_binary_ties(const op_case *c) {
+    float a[5 * 7], b[5 * 7];
+    for (size_t i = 0; i < COUNT(a); i++) {
+        a[i] = (float)(i % 3);
+        b[i] = (float)(i % 4);
+    }
+    op_case run = *c;
+    run.inputs[0] = (op_input){.shape = HL_SHAPE(5, 7), .values = a};
+    run.inputs[1] = (op_input){.shape = HL_SHAPE(5, 7), .values = b};
+    op_check(&run);
+}
+
 void check_binary_bits(hl__op op, const float *a, const float *b, const float *y, size_t n) {
     const float *const values[] = {a, b};
     hl_shape shape = HL_SHAPE(n);
@@ -246,19 +300,23 @@ void check_binary_bits(hl__op op, const float *a, const float *b, const float *y
     free(got);
 }
 
-void check_binary_extremes(const op_case *c) {
+static void check_binary_extremes(const op_case *c) {
     const hl_shape shapes[][2] = {
         {HL_SHAPE(3, 21), HL_SHAPE(3, 21)}, {HL_SHAPE(3, 21), HL_SHAPE(21)}, {HL_SHAPE(3, 1), HL_SHAPE(1, 21)}};
     for (size_t i = 0; i < COUNT(shapes); i++) {
         op_case run = *c;
         run.inputs[0].shape = shapes[i][0];
         run.inputs[1].shape = shapes[i][1];
+        if (c->binary->da) {
+            run.slopes = oracle_binary_slopes;
+            run.slope_sizes = oracle_binary_slope_sizes;
+        }
         run.gradient.relative += SUMMED;
         op_extremes(&run);
     }
 }
 
-void check_binary_refused(hl__op op) {
+static void check_binary_refused(hl__op op) {
     const hl_shape misfits[][2] = {{HL_SHAPE(3, 4), HL_SHAPE(3)},
                                    {HL_SHAPE(2), HL_SHAPE(3)},
                                    {HL_SHAPE(2, 3, 4), HL_SHAPE(3, 3, 4)},
@@ -274,89 +332,35 @@ void check_binary_refused(hl__op op) {
     }
 }
 
-/* ---- sums ---- */
+/* ---- the cases of every operator ---- */
 
-/* Whole numbers: sums of these are exact, in any order, so that an element too few or too many shows. */
-static float *whole_numbers(size_t n) {
-    float *values = malloc(n * sizeof *values);
-    if (!values) abort();
-    for (size_t e = 0; e < n; e++) values[e] = (float)(e * 37 % 29) - 11;
-    return values;
+static const op_case *checked; /* by these cases, which Check calls without an argument */
+
+START_TEST(ExtremesAreAsInDouble) {
+    if (checked->binary) check_binary_extremes(checked);
+    else check_unary_extremes(checked);
+}
+END_TEST
+
+START_TEST(EveryShapeAndLayout) { check_unary(checked); }
+END_TEST
+
+START_TEST(IntegersAreRefused) { check_unary_refused(checked->op, checked->options); }
+END_TEST
+
+START_TEST(EveryBroadcastAndLayout) { check_binary(checked); }
+END_TEST
+
+START_TEST(IntegersAndMisfitsAreRefused) { check_binary_refused(checked->op); }
+END_TEST
+
+int run_unary_tests(const char *name, const op_case *any, const TTest *const *own) {
+    checked = any;
+    return run_tests_of_kind(name, TESTS(ExtremesAreAsInDouble, EveryShapeAndLayout, IntegersAreRefused), own);
 }
 
-void check_sum(const op_case *c) {
-    const struct {
-        hl_shape shape;
-        uint32_t axes;
-        hl_layout layout, d_layout;
-        size_t min_tiles;
-    } runs[] = {
-        {HL_SCALAR, 0, HL_LAYOUT_DENSE, HL_LAYOUT_DENSE, 1},
-        {HL_SHAPE(1), 1, HL_LAYOUT_DENSE, HL_LAYOUT_DENSE, 1},
-        {HL_SHAPE(67), 0, HL_LAYOUT_ANY, HL_LAYOUT_DENSE, 8},
-        {HL_SHAPE(7, 33, 5), 0, HL_LAYOUT_ROWS, HL_LAYOUT_DENSE, 8},
-        {HL_SHAPE(23, 131), 1, HL_LAYOUT_DENSE, HL_LAYOUT_DENSE, 8},
-        {HL_SHAPE(131, 23), 2, HL_LAYOUT_DENSE, HL_LAYOUT_ANY, 8},
-        {HL_SHAPE(131, 37), 2, HL_LAYOUT_ANY, HL_LAYOUT_ANY, 8},
-        {HL_SHAPE(3, 20, 5, 17), 5, HL_LAYOUT_ROWS, HL_LAYOUT_ROWS, 8},
-        {HL_SHAPE(3, 20, 5, 17), 10, HL_LAYOUT_ANY, HL_LAYOUT_DENSE, 8},
-        {HL_SHAPE(3, 1, 5, 2, 1, 9), 18, HL_LAYOUT_ROWS, HL_LAYOUT_ANY, 8}, /* axes of extent 1 alone */
-        {HL_SHAPE(2, 3, 5, 2, 3, 7), 44, HL_LAYOUT_DENSE, HL_LAYOUT_ROWS, 8},
-        {HL_SHAPE(3, 45001), 1, HL_LAYOUT_DENSE, HL_LAYOUT_DENSE, 16},
-    };
-    for (size_t i = 0; i < 2 * COUNT(runs); i++) {
-        size_t k = i / 2;
-        hl_axes_config config = {.axes = runs[k].axes, .keep = i % 2};
-        op_case run = *c;
-        run.options = &config;
-        run.inputs[0].shape = runs[k].shape;
-        run.inputs[0].layout = runs[k].layout;
-        run.d_output_layout = runs[k].d_layout;
-        run.min_tiles = runs[k].min_tiles;
-        run.few_tiles[0] = "combine"; /* of as many elements as y has */
-        run.samples = 20;
-        float *whole = whole_numbers(hl_shape_elements(&runs[k].shape));
-        run.inputs[0].values = whole;
-        op_check(&run);
-        run.inputs[0].values = NULL;
-        run.value.relative += SUMMED;
-        op_check(&run);
-        free(whole);
-    }
-}
-
-void check_sum_long(const op_case *c) {
-    const struct {
-        hl_shape shape;
-        uint32_t axes;
-    } runs[] = {{HL_SHAPE(LONG_SUM), 0},
-                {HL_SHAPE(LONG_SUM, 1), 1},
-                {HL_SHAPE(20000, 16), 1},
-                {HL_SHAPE(16, 20000), 2},
-                {HL_SHAPE(1000, 4, 60), 5}};
-    for (size_t i = 0; i < COUNT(runs) * LONG_SUM_TERMS; i++) {
-        hl_axes_config config = {.axes = runs[i / LONG_SUM_TERMS].axes};
-        op_case run = *c;
-        run.options = &config;
-        run.inputs[0] = (op_input){.shape = runs[i / LONG_SUM_TERMS].shape,
-                                   .low = long_sum_terms[i % LONG_SUM_TERMS].low,
-                                   .high = long_sum_terms[i % LONG_SUM_TERMS].high};
-        run.value.relative += SUMMED;
-        run.unwatched = true;
-        run.samples = 2;
-        op_check(&run);
-    }
-}
-
-void check_sum_refused(hl__op op) {
-    hl_axes_config config = {.axes = 4};
-    op_case c = {.op = op, .options = &config, .inputs = {{.shape = HL_SHAPE(3, 4)}}};
-    op_check_refused(&c, HL_OUT_OF_RANGE);
-    config.axes = 0x80000001u;
-    op_check_refused(&c, HL_OUT_OF_RANGE);
-    c.inputs[0].shape = HL_SCALAR;
-    config.axes = 1;
-    op_check_refused(&c, HL_OUT_OF_RANGE);
-    c.inputs[0] = (op_input){.shape = HL_SHAPE(3, 4), .dtype = HL_I32};
-    op_check_refused(&c, HL_TYPE_MISMATCH);
+int run_binary_tests(const char *name, const op_case *any, const TTest *const *own) {
+    checked = any;
+    return run_tests_of_kind(name, TESTS(ExtremesAreAsInDouble, EveryBroadcastAndLayout, IntegersAndMisfitsAreRefused),
+                             own);
 }

@@ -9,6 +9,9 @@
 
 #include "tests/support/op_check.h"
 
+/* Roundings of a sum that is made in double precision, in parts: half a unit for each part, half for the whole. */
+#define SUMMED 1.01
+
 #define LONG_SUM ((size_t)1 << 20)
 
 /* Terms of a long sum: equal ones, whose roundings all go one way within a binade, or random ones. 0x1.fe06p0 is the

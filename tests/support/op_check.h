@@ -33,6 +33,8 @@ typedef struct op_input {
 } op_input;
 
 typedef struct op_case op_case;
+typedef struct unary_equation unary_equation; /* tests/support/elementwise_check.h */
+typedef struct binary_equation binary_equation;
 
 /* Computes the visible outputs (row-major, zeros on entry) from the inputs (row-major; NULL where absent; indices as
  * doubles). What a step updates in place goes to out[OP_UPDATED(i)], which holds input i on entry. Saved outputs have
@@ -58,6 +60,8 @@ struct op_case {
     uint32_t node_id;
     uint64_t seed; /* of random values */
 
+    const unary_equation *unary;   /* what an oracle shared by operators on single elements evaluates, */
+    const binary_equation *binary; /* which nothing else looks at */
     op_oracle *oracle;
     op_oracle *magnitude; /* what the error of an element grows with (say, sum |a||b|); NULL: the element's own size */
     op_bound value;

@@ -19,4 +19,7 @@
 /* Runs the cases in order, or only the one that the environment variable CK_RUN_CASE names. The exit code of main. */
 int run_tests(const char *name, const TTest *const *tests);
 
+/* The same for cases that a kind of files has in common, then those of one file (NULL: none). */
+int run_tests_of_kind(const char *name, const TTest *const *common, const TTest *const *own);
+
 #endif
