@@ -17,6 +17,11 @@
 #include "tests/support/suite.h"
 
 #define MOST_WORDS 32
+
+/* A number of a report is off by at most this share of itself, since nine digits of it are written; a product or
+ * quotient of n numbers by n times this. */
+#define WRITTEN 5.01e-9
+
 #define WORDS(...) ((const char *const[]){__VA_ARGS__, NULL})
 
 typedef struct bench_run {

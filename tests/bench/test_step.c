@@ -115,7 +115,7 @@ static gpt_sizes sizes_asked(void) {
 static void check_step(const json_t *report, const char *what, const gpt_sizes *sizes) {
     const json_t *entry = result_of(report, what);
     double flops = number_of(entry, "gflops") * number_of(entry, "ms_median") * 1e6;
-    ck_assert_double_eq_tol(flops, gpt_flops(sizes), 1e-6 * gpt_flops(sizes)); /* nine digits are written */
+    ck_assert_double_eq_tol(flops, gpt_flops(sizes), 2 * WRITTEN * gpt_flops(sizes));
     ck_assert_double_gt(number_of(entry, "arena_bytes"), 0);
     ck_assert_double_gt(number_of(entry, "unplanned_bytes"), number_of(entry, "arena_bytes"));
 }
