@@ -59,21 +59,21 @@ uint32_t hl__link_join(hl__linker *l) {
 /* Walks over the cells of a region in row-major order. */
 typedef struct walk {
     const hl__cells *cells;
-    const hl_box *range;
-    size_t at[HL_MAX_RANK]; /* of the row that is walked, but for the last axis */
-    size_t index, row_end;  /* of cells */
+    const hl__region *region;
+    uint32_t at[HL_MAX_RANK]; /* of the row that is walked, but for the last axis */
+    size_t index, row_end;    /* of cells */
 } walk;
 
 static void enter_row(walk *w) {
     size_t rank = w->cells->rank, row = 0;
     for (size_t i = 0; i + 1 < rank; i++) row = (row + w->at[i]) * w->cells->count[i + 1];
-    w->index = rank ? row + w->range->begin[rank - 1] : 0;
-    w->row_end = rank ? row + w->range->end[rank - 1] : 1;
+    w->index = rank ? row + w->region->begin[rank - 1] : 0;
+    w->row_end = rank ? row + w->region->end[rank - 1] : 1;
 }
 
 static walk walk_over(const hl__linker *l, const hl__region *region) {
-    walk w = {.cells = &l->cells[region->base], .range = &region->range};
-    memcpy(w.at, region->range.begin, sizeof w.at);
+    walk w = {.cells = &l->cells[region->base], .region = region};
+    memcpy(w.at, region->begin, sizeof w.at);
     enter_row(&w);
     return w;
 }
@@ -82,69 +82,87 @@ static walk walk_over(const hl__linker *l, const hl__region *region) {
 static hl__cell *next_cell(walk *w, hl__cell *cells) {
     if (w->index < w->row_end) return &cells[w->index++];
     for (size_t i = w->cells->rank > 0 ? w->cells->rank - 1 : 0; i-- > 0;) {
-        if (++w->at[i] < w->range->end[i]) {
+        if (++w->at[i] < w->region->end[i]) {
             enter_row(w);
             return &cells[w->index++];
         }
-        w->at[i] = w->range->begin[i];
+        w->at[i] = w->region->begin[i];
     }
     return NULL;
 }
 
-static size_t hash(uint32_t base, const hl_box *range, size_t rank) {
-    uint64_t h = 1469598103934665603u ^ base;
+static uint32_t hash(const hl__region *region, size_t rank) {
+    uint64_t h = region->base;
     for (size_t i = 0; i < rank; i++) {
-        h = (h ^ range->begin[i]) * 1099511628211u;
-        h = (h ^ range->end[i]) * 1099511628211u;
+        h = (h ^ region->begin[i]) * 0x9e3779b97f4a7c15u;
+        h = (h ^ h >> 32 ^ region->end[i]) * 0xbf58476d1ce4e5b9u;
     }
-    return (size_t)(h ^ h >> 29);
+    return (uint32_t)(h >> 32);
 }
 
-static void rehash(hl__linker *l) {
-    size_t n = l->n_buckets ? l->n_buckets * 2 : 1024;
+/* At least as many buckets as regions; a power of two. */
+static bool make_buckets(hl__linker *l, size_t n_regions) {
+    size_t n = l->n_buckets ? l->n_buckets : 1024;
+    while (n < n_regions) n *= 2;
     uint32_t *buckets = hl__allocate(n, sizeof *buckets);
-    if (!buckets) {
-        l->failed = true;
-        return;
-    }
-    for (size_t i = 0; i < n; i++) buckets[i] = HL__NONE;
+    if (!buckets) return false;
+    memset(buckets, 0xff, n * sizeof *buckets); /* HL__NONE */
     for (size_t r = 0; r < l->n_regions; r++) {
         hl__region *at = &l->regions[r];
-        size_t bucket = hash(at->base, &at->range, l->cells[at->base].rank) % n;
+        size_t bucket = hash(at, l->cells[at->base].rank) & (n - 1);
         at->next = buckets[bucket];
         buckets[bucket] = (uint32_t)r;
     }
     hl__release(l->buckets);
     l->buckets = buckets;
     l->n_buckets = n;
+    return true;
+}
+
+bool hl__link_expect_regions(hl__linker *l, size_t n) {
+    if (n > l->n_buckets && !make_buckets(l, n)) return false;
+    return hl__grow(&l->regions, &l->room_regions, l->n_regions, n, sizeof *l->regions);
 }
 
 uint32_t hl__link_region(hl__linker *l, uint32_t base, const hl_box *range) {
-    if (l->n_regions >= l->n_buckets) rehash(l);
-    if (l->failed) return HL__NONE;
-    size_t bucket = hash(base, range, l->cells[base].rank) % l->n_buckets;
-    for (uint32_t r = l->buckets[bucket]; r != HL__NONE; r = l->regions[r].next)
-        if (l->regions[r].base == base && memcmp(&l->regions[r].range, range, sizeof *range) == 0) return r;
-    if (!hl__grow(&l->regions, &l->room_regions, l->n_regions, l->n_regions + 1, sizeof *l->regions)) {
+    hl__region made = {.base = base, .open = HL__NONE, .join = HL__NONE, .call = HL__NONE};
+    size_t rank = l->cells[base].rank;
+    for (size_t i = 0; i < rank; i++) {
+        made.begin[i] = (uint32_t)range->begin[i];
+        made.end[i] = (uint32_t)range->end[i];
+    }
+    if (!hl__link_expect_regions(l, l->n_regions + 1)) {
         l->failed = true;
         return HL__NONE;
     }
-    l->regions[l->n_regions] = (hl__region){.base = base,
-                                            .range = *range,
-                                            .next = l->buckets[bucket],
-                                            .open = HL__NONE,
-                                            .join = HL__NONE,
-                                            .call = HL__NONE};
+    size_t bucket = hash(&made, rank) & (l->n_buckets - 1);
+    for (uint32_t r = l->buckets[bucket]; r != HL__NONE; r = l->regions[r].next) {
+        const hl__region *at = &l->regions[r];
+        if (at->base == base && memcmp(at->begin, made.begin, sizeof made.begin) == 0 &&
+            memcmp(at->end, made.end, sizeof made.end) == 0)
+            return r;
+    }
+    made.next = l->buckets[bucket];
+    l->regions[l->n_regions] = made;
     l->buckets[bucket] = (uint32_t)l->n_regions;
     return (uint32_t)l->n_regions++;
 }
 
+static const hl__list_item *item_at(const hl__linker *l, uint32_t number) {
+    return &l->items[number / HL__BLOCK_ITEMS][number % HL__BLOCK_ITEMS];
+}
+
 static bool push_item(hl__linker *l, uint32_t *list, uint32_t item) {
-    if (!hl__grow(&l->items, &l->room_items, l->n_items, l->n_items + 1, sizeof *l->items)) {
-        l->failed = true;
-        return false;
+    size_t block = l->n_items / HL__BLOCK_ITEMS;
+    if (l->n_items % HL__BLOCK_ITEMS == 0) {
+        bool grown = l->n_items < HL__NONE && hl__grow(&l->items, &l->room_items, block, block + 1, sizeof *l->items);
+        if (grown) l->items[block] = hl__store_take(&l->scratch, HL__BLOCK_ITEMS, sizeof **l->items);
+        if (!grown || !l->items[block]) {
+            l->failed = true;
+            return false;
+        }
     }
-    l->items[l->n_items] = (hl__list_item){.item = item, .next = *list};
+    l->items[block][l->n_items % HL__BLOCK_ITEMS] = (hl__list_item){.item = item, .next = *list};
     *list = (uint32_t)l->n_items++;
     return true;
 }
@@ -204,10 +222,10 @@ void hl__record_read(hl__linker *l, uint32_t region, uint32_t task) {
 /* ---- read then write, write then write ---- */
 
 static void wait_for_members(hl__linker *l, const hl__readers *g) {
-    for (uint32_t i = g->members; i != HL__NONE; i = l->items[i].next) hl__wait_for(l, l->items[i].item);
+    for (uint32_t i = g->members; i != HL__NONE; i = item_at(l, i)->next) hl__wait_for(l, item_at(l, i)->item);
 }
 
-static bool contains(const hl_box *outer, const hl_box *inner, size_t rank) {
+static bool contains(const hl__region *outer, const hl__region *inner, size_t rank) {
     for (size_t i = 0; i < rank; i++)
         if (inner->begin[i] < outer->begin[i] || inner->end[i] > outer->end[i]) return false;
     return true;
@@ -219,11 +237,11 @@ void hl__prepare_write(hl__linker *l, uint32_t region) {
     const hl__region *r = &l->regions[region];
     walk w = walk_over(l, r);
     for (const hl__cell *c; !l->failed && (c = next_cell(&w, l->cell[r->base]));) {
-        for (uint32_t i = c->groups; i != HL__NONE && !l->failed; i = l->items[i].next) {
-            uint32_t id = l->items[i].item;
+        for (uint32_t i = c->groups; i != HL__NONE && !l->failed; i = item_at(l, i)->next) {
+            uint32_t id = item_at(l, i)->item;
             if (l->groups[id].closed) continue;
             l->groups[id].closed = true;
-            if (contains(&r->range, &l->regions[l->groups[id].region].range, l->cells[r->base].rank)) continue;
+            if (contains(r, &l->regions[l->groups[id].region], l->cells[r->base].rank)) continue;
             wait_for_members(l, &l->groups[id]);
             uint32_t join = hl__link_join(l);
             l->groups[id].join = join;
@@ -240,7 +258,7 @@ void hl__wait_to_write(hl__linker *l, uint32_t region) {
     const hl__region *r = &l->regions[region];
     walk w = walk_over(l, r);
     for (const hl__cell *c; (c = next_cell(&w, l->cell[r->base]));) {
-        for (uint32_t i = c->groups; i != HL__NONE; i = l->items[i].next) wait_for_group(l, l->items[i].item);
+        for (uint32_t i = c->groups; i != HL__NONE; i = item_at(l, i)->next) wait_for_group(l, item_at(l, i)->item);
         if (c->groups == HL__NONE) hl__wait_for(l, c->writer != HL__NONE ? c->writer : l->entry[r->base]);
     }
 }
@@ -250,7 +268,8 @@ void hl__record_write(hl__linker *l, uint32_t region, uint32_t task) {
     walk w = walk_over(l, r);
     for (hl__cell *c; (c = next_cell(&w, l->cell[r->base]));) {
         /* A group that the task itself opened, by reading what it now overwrites, must take no later readers. */
-        for (uint32_t i = c->groups; i != HL__NONE; i = l->items[i].next) l->groups[l->items[i].item].closed = true;
+        for (uint32_t i = c->groups; i != HL__NONE; i = item_at(l, i)->next)
+            l->groups[item_at(l, i)->item].closed = true;
         *c = (hl__cell){.writer = task, .groups = HL__NONE};
     }
     l->writes[r->base]++;
@@ -262,7 +281,7 @@ uint32_t hl__leave_buffer(hl__linker *l, uint32_t base) {
     for (size_t c = 0; l->cell[base] && c < l->cells[base].n_cells && !l->failed; c++) {
         const hl__cell *at = &l->cell[base][c];
         if (at->groups == HL__NONE) hl__wait_for(l, at->writer);
-        for (uint32_t i = at->groups; i != HL__NONE; i = l->items[i].next) wait_for_group(l, l->items[i].item);
+        for (uint32_t i = at->groups; i != HL__NONE; i = item_at(l, i)->next) wait_for_group(l, item_at(l, i)->item);
     }
     l->leave[base] = hl__link_join(l);
     return l->leave[base];

@@ -23,13 +23,15 @@ typedef struct hl__list_item { /* of a list of groups (of a cell) or of tasks (o
     uint32_t item, next;
 } hl__list_item;
 
+#define HL__BLOCK_ITEMS ((size_t)4096)
+
 typedef struct hl__region { /* one box of cells of one buffer, found by hashing */
     uint32_t base;
-    hl_box range;
-    uint32_t next; /* in the same bucket */
-    uint32_t open; /* group that takes new readers, or HL__NONE */
-    uint32_t join; /* of the region's writers as of `writes`, or HL__NONE */
-    size_t writes;
+    uint32_t begin[HL_MAX_RANK], end[HL_MAX_RANK]; /* cells; 0 beyond the rank */
+    uint32_t next;                                 /* in the same bucket */
+    uint32_t open;                                 /* group that takes new readers, or HL__NONE */
+    uint32_t join;                                 /* of the region's writers as of `writes`, or HL__NONE */
+    uint32_t writes;
     uint32_t call;     /* whose tiles `expected` counts */
     uint32_t expected; /* tiles of that call that read the region */
 } hl__region;
@@ -46,13 +48,13 @@ typedef struct hl__linker {
     hl__store scratch;
     hl__cells *cells; /* by base */
     hl__cell **cell;  /* by base; NULL until touched */
-    size_t *writes;   /* by base: writing tiles so far */
+    uint32_t *writes; /* by base: writing tiles so far */
     uint32_t *buffer; /* by base: into plan->buffers, or HL__NONE */
     uint32_t *entry;  /* by base: join before its first write, or HL__NONE */
     uint32_t *leave;  /* by base: join behind its last access, or HL__NONE */
     hl__readers *groups;
     size_t n_groups, room_groups;
-    hl__list_item *items;
+    hl__list_item **items; /* in blocks of the scratch store, which never move */
     size_t n_items, room_items;
     hl__region *regions;
     size_t n_regions, room_regions;
@@ -78,6 +80,9 @@ void hl__wait_for(hl__linker *l, uint32_t task);
 uint32_t hl__link_task(hl__linker *l, hl__task *task, uint32_t lowest_level);
 /* A join of everything waited for. */
 uint32_t hl__link_join(hl__linker *l);
+
+/* Room for n regions in all; false where there is no memory. */
+bool hl__link_expect_regions(hl__linker *l, size_t n);
 
 /* The number of the region of these cells (at least one) of a buffer, made where it is new; HL__NONE where there is no
  * memory. */

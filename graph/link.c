@@ -37,11 +37,12 @@ static bool take_cells(hl__linker *l, uint32_t base) {
 static bool find_regions(hl__linker *l) {
     const hl__ir *ir = l->ir;
     l->region_of = hl__store_take(&l->scratch, ir->boxes.n, sizeof *l->region_of);
+    if (!hl__link_expect_regions(l, ir->boxes.n)) return false;
     for (size_t b = 0; l->region_of && b < ir->boxes.n; b++) {
         const hl__value *value = &ir->values[ir->boxes.list[b].value];
         uint32_t base = value->base;
-        hl_box box = hl__region_of(value, &ir->values[base], &ir->boxes.list[b].box);
-        hl_box range = hl__cells_range(&l->cells[base], &box);
+        hl_box box = hl__boxes_get(&ir->boxes, (uint32_t)b), region = hl__region_of(value, &ir->values[base], &box);
+        hl_box range = hl__cells_range(&l->cells[base], &region);
         if (!take_cells(l, base)) return false;
         l->region_of[b] = hl__link_region(l, base, &range);
         if (l->failed) return false;
@@ -123,9 +124,13 @@ static void link_calls(hl__linker *l, hl__task_function run) {
     }
 }
 
+/* What linking a training step of a GPT needs for a tile: cells, and lists of who read them. */
+#define SCRATCH_BYTES_PER_TILE ((size_t)512)
+
 static bool prepare(hl__linker *l, const char ***names) {
     hl__ir *ir = l->ir;
     size_t n = ir->n_values;
+    if (!hl__store_reserve(&l->scratch, ir->tiles.n * SCRATCH_BYTES_PER_TILE)) return false;
     l->cell = hl__store_take(&l->scratch, n, sizeof *l->cell);
     l->writes = hl__store_take(&l->scratch, n, sizeof *l->writes);
     l->buffer = hl__store_take(&l->scratch, n, sizeof *l->buffer);

@@ -69,10 +69,13 @@ static void add_writing(const hl__value *value, const hl__value *base, const hl_
 /* Gives a tile its home, and enters it as a writer of what it writes. */
 static void place_tile(hl__ir *ir, size_t c, size_t number, writings *of) {
     const hl__call *call = ir->calls[c];
+    hl_box written[HL_MAX_OPERANDS];
     const hl_box *boxes[HL_MAX_OPERANDS] = {NULL};
     for (size_t i = call->call.n_reads; i < call->call.n_reads + call->call.n_writes; i++) {
         uint32_t box = hl__boxes_at(&ir->boxes, c, i, number);
-        if (box != HL__NO_BOX) boxes[i] = &ir->boxes.list[box].box;
+        if (box == HL__NO_BOX) continue;
+        written[i] = hl__boxes_get(&ir->boxes, box);
+        boxes[i] = &written[i];
     }
     uint16_t home = hl__tile_home(call, number, boxes, ir->n_homes);
     ir->tiles.home[call->first_tile + number] = home;

@@ -89,9 +89,9 @@ static size_t find_offset(const hl__ir *ir, const hl__value *value, const uint32
     size_t offset = 0;
     for (size_t i = 0; i < n; i++) {
         const hl__value *other = &ir->values[order[i]];
+        if (other->arena_offset >= offset + value->padded_bytes) break;
         if (other->home != value->home) continue;
         if (!alive_together(value, other) && may_share_bytes(value, other)) continue;
-        if (other->arena_offset >= offset + value->padded_bytes) continue;
         size_t end = other->arena_offset + other->padded_bytes;
         if (end > offset) offset = end;
     }

@@ -75,8 +75,20 @@ hl_box hl__region_of(const hl__value *value, const hl__value *base, const hl_box
 
 typedef struct cut_list {
     size_t *at;
+    size_t n_sorted; /* so many rise from the front */
     size_t n, room;
 } cut_list;
+
+/* Index of the last cut at or below `at`. */
+static size_t find_cut(const size_t *cuts, size_t n, size_t at) {
+    size_t low = 0, high = n;
+    while (high - low > 1) {
+        size_t middle = low + (high - low) / 2;
+        if (cuts[middle] <= at) low = middle;
+        else high = middle;
+    }
+    return low;
+}
 
 static int compare(const void *a, const void *b) {
     size_t x = *(const size_t *)a, y = *(const size_t *)b;
@@ -84,26 +96,30 @@ static int compare(const void *a, const void *b) {
 }
 
 static void sort_unique(cut_list *list) {
-    if (list->n == 0) return;
+    if (list->n == list->n_sorted) return;
     qsort(list->at, list->n, sizeof *list->at, compare);
     size_t kept = 1;
     for (size_t i = 1; i < list->n; i++)
         if (list->at[i] != list->at[kept - 1]) list->at[kept++] = list->at[i];
-    list->n = kept;
+    list->n = list->n_sorted = kept;
 }
 
+/* Most cuts come in order, or are there already. */
 static bool add_cut(cut_list *list, size_t at) {
-    if (list->n && list->at[list->n - 1] == at) return true;
+    if (list->n_sorted && list->at[list->n_sorted - 1] >= at && list->at[find_cut(list->at, list->n_sorted, at)] == at)
+        return true;
     if (list->n == list->room && list->n >= 1024) sort_unique(list); /* keeps the list near its distinct size */
     if (!hl__grow(&list->at, &list->room, list->n, list->n + 1, sizeof *list->at)) return false;
+    bool rises = list->n == list->n_sorted && (list->n == 0 || list->at[list->n - 1] < at);
     list->at[list->n++] = at;
+    list->n_sorted += rises;
     return true;
 }
 
 static bool collect(const hl__ir *ir, cut_list (*lists)[HL_MAX_RANK]) {
     for (size_t b = 0; b < ir->boxes.n; b++) {
         const hl__value *value = &ir->values[ir->boxes.list[b].value], *base = &ir->values[value->base];
-        hl_box region = hl__region_of(value, base, &ir->boxes.list[b].box);
+        hl_box box = hl__boxes_get(&ir->boxes, (uint32_t)b), region = hl__region_of(value, base, &box);
         for (size_t axis = 0; axis < base->shape.rank; axis++) {
             if (!add_cut(&lists[value->base][axis], region.begin[axis])) return false;
             if (!add_cut(&lists[value->base][axis], region.end[axis])) return false;
@@ -153,17 +169,6 @@ hl_status hl__cells_make(hl__ir *ir, hl__store *scratch, hl__cells **cells) {
         for (size_t axis = 0; axis < HL_MAX_RANK; axis++) hl__release(lists[v][axis].at);
     hl__release(lists);
     return made ? HL_OK : hl__ir_no_memory(ir);
-}
-
-/* Index of the last cut at or below `at`. */
-static size_t find_cut(const size_t *cuts, size_t n, size_t at) {
-    size_t low = 0, high = n;
-    while (high - low > 1) {
-        size_t middle = low + (high - low) / 2;
-        if (cuts[middle] <= at) low = middle;
-        else high = middle;
-    }
-    return low;
 }
 
 hl_box hl__cells_range(const hl__cells *cells, const hl_box *box) {

@@ -33,6 +33,8 @@ static hl__chunk *add_chunk(hl__store *store, size_t needed) {
     return chunk;
 }
 
+bool hl__store_reserve(hl__store *store, size_t bytes) { return add_chunk(store, bytes + 2 * LINE) != NULL; }
+
 void *hl__store_take(hl__store *store, size_t count, size_t size) {
     if (size && count > (SIZE_MAX / 2) / size) return NULL;
     size_t bytes = count * size;

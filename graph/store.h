@@ -5,11 +5,16 @@
 #ifndef HL_GRAPH_STORE_H
 #define HL_GRAPH_STORE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 typedef struct hl__store {
     struct hl__chunk *chunks; /* newest first */
 } hl__store;
+
+/* Takes memory for about so many bytes at once, which is cheaper than in chunks where they are many. False where there
+ * is none. */
+bool hl__store_reserve(hl__store *store, size_t bytes);
 
 /* count * size zeroed bytes, 64-byte aligned where size >= 64, else 16; they live until hl__store_clear. NULL where
  * there is no memory. Earlier pieces never move. */

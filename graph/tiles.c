@@ -34,6 +34,7 @@ bool hl__boxes_add_call(hl__boxes *boxes, size_t call, size_t n_operands) {
 
 void hl__boxes_clear(hl__boxes *boxes) {
     hl__release(boxes->list);
+    hl__release(boxes->words);
     hl__release(boxes->buckets);
     hl__store_clear(&boxes->store);
     *boxes = (hl__boxes){.operand = NULL};
@@ -48,11 +49,29 @@ static uint32_t hash(const hl__touch *touch) {
     return (uint32_t)(h >> 32);
 }
 
-static bool is_box(const hl__value_box *at, const hl__touch *touch) {
+static size_t coordinate(const uint32_t *words, size_t i, bool wide) {
+    return wide ? words[2 * i] | (uint64_t)words[2 * i + 1] << 32 : words[i];
+}
+
+static bool is_box(const hl__boxes *boxes, const hl__value_box *at, const hl__touch *touch) {
+    const uint32_t *words = boxes->words + at->word;
     if (at->value != touch->value) return false;
     for (size_t i = 0; i < touch->rank; i++)
-        if (at->box.begin[i] != touch->box->begin[i] || at->box.end[i] != touch->box->end[i]) return false;
+        if (coordinate(words, 2 * i, at->wide) != touch->box->begin[i] ||
+            coordinate(words, 2 * i + 1, at->wide) != touch->box->end[i])
+            return false;
     return true;
+}
+
+hl_box hl__boxes_get(const hl__boxes *boxes, uint32_t number) {
+    const hl__value_box *at = &boxes->list[number];
+    const uint32_t *words = boxes->words + at->word;
+    hl_box box = {{0}, {0}};
+    for (size_t i = 0; i < at->rank; i++) {
+        box.begin[i] = coordinate(words, 2 * i, at->wide);
+        box.end[i] = coordinate(words, 2 * i + 1, at->wide);
+    }
+    return box;
 }
 
 /* At most half of the buckets are taken. */
@@ -72,6 +91,26 @@ static bool rehash(hl__boxes *boxes) {
     return true;
 }
 
+/* Writes what will be box number boxes->n. */
+static bool append(hl__boxes *boxes, const hl__touch *touch, uint32_t hashed) {
+    bool wide = false;
+    for (size_t i = 0; i < touch->rank; i++) wide |= touch->box->end[i] > UINT32_MAX; /* no begin is larger */
+    size_t begin = boxes->n_words, end = begin + 2 * touch->rank * (wide ? 2 : 1);
+    if (boxes->n >= HL__NO_BOX || end > UINT32_MAX ||
+        !hl__grow(&boxes->words, &boxes->room_words, begin, end, sizeof *boxes->words) ||
+        !hl__grow(&boxes->list, &boxes->room, boxes->n, boxes->n + 1, sizeof *boxes->list))
+        return false;
+    for (size_t i = 0; i < 2 * touch->rank; i++) {
+        size_t at = i % 2 ? touch->box->end[i / 2] : touch->box->begin[i / 2];
+        boxes->words[begin + (wide ? 2 * i : i)] = (uint32_t)at;
+        if (wide) boxes->words[begin + 2 * i + 1] = (uint32_t)((uint64_t)at >> 32);
+    }
+    boxes->n_words = end;
+    boxes->list[boxes->n] = (hl__value_box){
+        .value = touch->value, .hash = hashed, .word = (uint32_t)begin, .rank = (uint16_t)touch->rank, .wide = wide};
+    return true;
+}
+
 /* The number of the touched box, made where it is new; HL__NO_BOX where there is no memory. */
 static uint32_t find(hl__boxes *boxes, const hl__touch *touch) {
     if (boxes->n * 2 >= boxes->n_buckets && !rehash(boxes)) return HL__NO_BOX;
@@ -79,14 +118,9 @@ static uint32_t find(hl__boxes *boxes, const hl__touch *touch) {
     size_t bucket = hashed & (boxes->n_buckets - 1);
     for (; boxes->buckets[bucket] != HL__NO_BOX; bucket = (bucket + 1) & (boxes->n_buckets - 1)) {
         const hl__value_box *at = &boxes->list[boxes->buckets[bucket]];
-        if (at->hash == hashed && is_box(at, touch)) return boxes->buckets[bucket];
+        if (at->hash == hashed && is_box(boxes, at, touch)) return boxes->buckets[bucket];
     }
-    if (boxes->n >= HL__NO_BOX || !hl__grow(&boxes->list, &boxes->room, boxes->n, boxes->n + 1, sizeof *boxes->list))
-        return HL__NO_BOX;
-    hl__value_box *made = &boxes->list[boxes->n];
-    *made = (hl__value_box){.value = touch->value, .hash = hashed};
-    memcpy(made->box.begin, touch->box->begin, touch->rank * sizeof made->box.begin[0]);
-    memcpy(made->box.end, touch->box->end, touch->rank * sizeof made->box.end[0]);
+    if (!append(boxes, touch, hashed)) return HL__NO_BOX;
     boxes->buckets[bucket] = (uint32_t)boxes->n;
     return (uint32_t)boxes->n++;
 }
@@ -96,7 +130,7 @@ bool hl__boxes_add(hl__boxes *boxes, const hl__touch *touch) {
     uint32_t before = HL__NO_BOX, number = HL__NO_BOX;
     if (touch->tile > 0) before = of->each ? of->each[touch->tile - 1] : of->all;
     if (touch->box) {
-        bool same = before != HL__NO_BOX && is_box(&boxes->list[before], touch);
+        bool same = before != HL__NO_BOX && is_box(boxes, &boxes->list[before], touch);
         number = same ? before : find(boxes, touch);
         if (number == HL__NO_BOX) return false;
     }

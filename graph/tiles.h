@@ -26,10 +26,13 @@ typedef struct hl__tiles {
 /* Columns for n tiles, zeroed, in a store; false where there is no memory. */
 bool hl__tiles_make(hl__tiles *tiles, hl__store *store, size_t n);
 
-/* A box of one value, in the value's own coordinates; axes beyond its rank are zero. */
+/* A box of one value, in the value's own coordinates. They are begin and end of each axis, from a word on: one word a
+ * coordinate, or two, the lower one first, where one word is too small for some coordinate of the box. */
 typedef struct hl__value_box {
     uint32_t value, hash;
-    hl_box box;
+    uint32_t word;
+    uint16_t rank;
+    bool wide;
 } hl__value_box;
 
 /* Numbers of the boxes that the tiles of a call touch of one operand, or HL__NO_BOX. */
@@ -42,6 +45,8 @@ typedef struct hl__boxes {
     hl__store store;
     hl__value_box *list; /* without duplicates, none empty */
     size_t n, room;
+    uint32_t *words;
+    size_t n_words, room_words;
     uint32_t *buckets;           /* open addressing: numbers of boxes, or HL__NO_BOX */
     size_t n_buckets;            /* a power of two */
     hl__operand_boxes **operand; /* by call, then by operand */
@@ -62,6 +67,9 @@ typedef struct hl__touch {
 /* Enters one; tiles of a call come in rising order, none left out. False where there is no memory. */
 bool hl__boxes_add(hl__boxes *boxes, const hl__touch *touch);
 void hl__boxes_clear(hl__boxes *boxes);
+
+/* Box number `number`; axes beyond its rank are zero. */
+hl_box hl__boxes_get(const hl__boxes *boxes, uint32_t number);
 
 /* The number of the box that a tile touches of an operand, or HL__NO_BOX. */
 static inline uint32_t hl__boxes_at(const hl__boxes *boxes, size_t call, size_t operand, size_t tile) {

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * Task graphs: the builder collects tasks and edges, freezing sorts them into the arrays that workers read. Both sorts
- * are counting sorts, so freezing is linear in tasks + edges. */
+ * Task graphs: the builder collects tasks and edges, freezing sorts them into the arrays that workers read. Edges are
+ * put behind their earlier tasks by counting; where those to lower tasks came first, as they do from linking, each
+ * task's successors then are in order, so that freezing is linear in tasks + edges. */
 #include "runtime/task.h"
 
 #include <assert.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "runtime/atomic.h"
@@ -17,11 +19,21 @@ typedef struct edge {
     uint32_t before, after;
 } edge;
 
+/* Edges are many, and read in the order in which they came: blocks of doubling size, which never move. */
+#define FIRST_BLOCK ((size_t)4000)
+#define LARGEST_BLOCK ((size_t)1 << 20)
+
+typedef struct edge_block {
+    struct edge_block *next;
+    size_t n, room;
+    edge edges[];
+} edge_block;
+
 struct hl__task_builder {
     hl__task *tasks;
     size_t n_tasks, room_tasks;
-    edge *edges;
-    size_t n_edges, room_edges;
+    edge_block *first, *last;
+    size_t n_edges;
 };
 
 hl_status hl__task_builder_create(hl__task_builder **builder) {
@@ -34,7 +46,10 @@ hl_status hl__task_builder_create(hl__task_builder **builder) {
 void hl__task_builder_destroy(hl__task_builder *builder) {
     if (!builder) return;
     hl__release(builder->tasks);
-    hl__release(builder->edges);
+    for (edge_block *block = builder->first, *next; block; block = next) {
+        next = block->next;
+        hl__release(block);
+    }
     hl__release(builder);
 }
 
@@ -59,72 +74,83 @@ hl_status hl__task_builder_add(hl__task_builder *builder, const hl__task *task, 
 hl_status hl__task_builder_edge(hl__task_builder *builder, uint32_t before, uint32_t after) {
     assert(before < after && after < builder->n_tasks && "every edge rises in the serial order");
     if (builder->n_edges >= UINT32_MAX) return HL_OUT_OF_RANGE; /* first_successor counts them */
-    if (!hl__grow(&builder->edges, &builder->room_edges, builder->n_edges, builder->n_edges + 1, sizeof(edge)))
-        return HL_OUT_OF_MEMORY;
-    builder->edges[builder->n_edges++] = (edge){before, after};
+    if (!builder->last || builder->last->n == builder->last->room) {
+        size_t room = builder->last ? builder->last->room * 2 : FIRST_BLOCK;
+        if (room > LARGEST_BLOCK) room = LARGEST_BLOCK;
+        edge_block *block = hl__allocate(1, sizeof *block + room * sizeof(edge));
+        if (!block) return HL_OUT_OF_MEMORY;
+        block->room = room;
+        if (builder->last) builder->last->next = block;
+        else builder->first = block;
+        builder->last = block;
+    }
+    builder->last->edges[builder->last->n++] = (edge){before, after};
+    builder->n_edges++;
     return HL_OK;
 }
 
-/* Sorts edges by .before, or by .after, into sorted; stable. begin: n_tasks + 1 zeroed counters, changed. */
-static void sort_edges(const edge *edges, size_t n_edges, bool by_before, uint32_t *begin, size_t n_tasks,
-                       edge *sorted) {
-    for (size_t e = 0; e < n_edges; e++) begin[(by_before ? edges[e].before : edges[e].after) + 1]++;
-    for (size_t t = 0; t < n_tasks; t++) begin[t + 1] += begin[t];
-    for (size_t e = 0; e < n_edges; e++) sorted[begin[by_before ? edges[e].before : edges[e].after]++] = edges[e];
+/* Puts the later task of each edge behind those of lower earlier tasks. end: n_tasks zeroed counters; afterwards where
+ * each task's successors end. */
+static void sort_edges(const hl__task_builder *builder, uint32_t *end, uint32_t *successors) {
+    for (const edge_block *block = builder->first; block; block = block->next)
+        for (size_t e = 0; e < block->n; e++) end[block->edges[e].before]++;
+    for (size_t t = 0, sum = 0; t < builder->n_tasks; t++) {
+        size_t begin = sum;
+        sum += end[t];
+        end[t] = (uint32_t)begin;
+    }
+    for (const edge_block *block = builder->first; block; block = block->next)
+        for (size_t e = 0; e < block->n; e++) successors[end[block->edges[e].before]++] = block->edges[e].after;
 }
 
-/* Leaves the builder's edges sorted by task, then by successor, each once. */
-static hl_status tidy_edges(hl__task_builder *builder) {
-    size_t n_tasks = builder->n_tasks, n_edges = builder->n_edges;
-    edge *spare = hl__allocate(n_edges, sizeof *spare);
-    uint32_t *begin = hl__allocate(n_tasks + 1, sizeof *begin);
-    if (!spare || !begin) {
-        hl__release(spare);
-        hl__release(begin);
-        return HL_OUT_OF_MEMORY;
-    }
-    sort_edges(builder->edges, n_edges, false, begin, n_tasks, spare);
-    memset(begin, 0, (n_tasks + 1) * sizeof *begin);
-    sort_edges(spare, n_edges, true, begin, n_tasks, builder->edges);
-    size_t kept = 0;
-    for (size_t e = 0; e < n_edges; e++) {
-        edge at = builder->edges[e];
-        if (kept > 0 && at.before == builder->edges[kept - 1].before && at.after == builder->edges[kept - 1].after)
-            continue;
-        builder->edges[kept++] = at;
-    }
-    builder->n_edges = kept;
-    hl__release(spare);
-    hl__release(begin);
-    return HL_OK;
+static int compare(const void *a, const void *b) {
+    uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
+    return (x > y) - (x < y);
 }
 
-/* Fills successors, both counts, and the levels of joins: edges are sorted, so predecessors come first. */
-static void connect(const hl__task_builder *builder, hl__task_graph *graph) {
+/* Moves n successors to `to`, at or before `from`, in order and each once; how many are left. */
+static uint32_t tidy(uint32_t *to, uint32_t *from, size_t n) {
+    bool rising = true;
+    for (size_t i = 1; i < n && rising; i++) rising = from[i - 1] < from[i];
+    if (!rising) qsort(from, n, sizeof *from, compare);
+    uint32_t kept = 0;
+    for (size_t i = 0; i < n; i++)
+        if (kept == 0 || to[kept - 1] != from[i]) to[kept++] = from[i];
+    return kept;
+}
+
+/* Fills successors, both counts, and the levels of joins: a task's predecessors come before it. end: as sort_edges
+ * leaves it. */
+static void connect(const hl__task_builder *builder, const uint32_t *end, hl__task_graph *graph) {
     for (size_t t = 0; t < graph->n_tasks; t++) {
         graph->tasks[t] = builder->tasks[t];
         if (!graph->tasks[t].run) graph->tasks[t].level = 0;
     }
-    size_t e = 0;
+    uint32_t kept = 0;
     for (size_t t = 0; t < graph->n_tasks; t++) {
         hl__task *before = &graph->tasks[t];
-        before->first_successor = (uint32_t)e;
-        for (; e < builder->n_edges && builder->edges[e].before == t; e++) {
-            hl__task *after = &graph->tasks[builder->edges[e].after];
-            graph->successors[e] = builder->edges[e].after;
+        size_t begin = t > 0 ? end[t - 1] : 0;
+        before->first_successor = kept;
+        before->n_successors = tidy(graph->successors + kept, graph->successors + begin, end[t] - begin);
+        kept += before->n_successors;
+        for (size_t e = before->first_successor; e < kept; e++) {
+            hl__task *after = &graph->tasks[graph->successors[e]];
             after->n_predecessors++;
             if (!after->run && after->level < before->level) after->level = before->level;
             assert((!after->run || after->level > before->level) && "levels rise along every edge");
         }
-        before->n_successors = (uint32_t)e - before->first_successor;
     }
-    graph->n_successors = e;
-    size_t n_roots = 0;
+    graph->n_successors = kept;
     for (size_t t = 0; t < graph->n_tasks; t++) {
-        hl__task *task = &graph->tasks[t];
-        atomic_init(&task->pending, task->n_predecessors);
-        if (task->n_predecessors == 0) graph->roots[n_roots++] = (uint32_t)t;
+        atomic_init(&graph->tasks[t].pending, graph->tasks[t].n_predecessors);
+        graph->n_roots += graph->tasks[t].n_predecessors == 0;
     }
+}
+
+static void list_roots(hl__task_graph *graph) {
+    size_t n_roots = 0;
+    for (size_t t = 0; t < graph->n_tasks; t++)
+        if (graph->tasks[t].n_predecessors == 0) graph->roots[n_roots++] = (uint32_t)t;
 }
 
 static void sort_levels(hl__task_graph *graph) {
@@ -137,19 +163,12 @@ static void sort_levels(hl__task_graph *graph) {
     begin[0] = 0;
 }
 
-static void count_roots_and_levels(const hl__task_builder *builder, hl__task_graph *graph) {
+static size_t count_levels(const hl__task_builder *builder) {
     size_t n_levels = 0;
     for (size_t t = 0; t < builder->n_tasks; t++)
         if (builder->tasks[t].run && builder->tasks[t].level >= n_levels)
             n_levels = (size_t)builder->tasks[t].level + 1;
-    graph->n_levels = n_levels == 0 && builder->n_tasks > 0 ? 1 : n_levels; /* joins alone stand at level 0 */
-    size_t n_waiting = 0;
-    for (size_t e = 0; e < builder->n_edges; e++) {
-        hl__task *after = &builder->tasks[builder->edges[e].after];
-        n_waiting += after->n_predecessors++ == 0;
-    }
-    for (size_t t = 0; t < builder->n_tasks; t++) builder->tasks[t].n_predecessors = 0;
-    graph->n_roots = builder->n_tasks - n_waiting;
+    return n_levels == 0 && builder->n_tasks > 0 ? 1 : n_levels; /* joins alone stand at level 0 */
 }
 
 /* What a graph is known by when it is gone, and another lives at its address. Nothing is computed from it. */
@@ -160,20 +179,24 @@ static uint64_t draw_id(void) {
 }
 
 hl_status hl__task_builder_freeze(hl__task_builder *builder, hl__task_graph *graph) {
-    hl_status status = tidy_edges(builder);
-    if (status != HL_OK) return status;
-    hl__task_graph made = {.n_tasks = builder->n_tasks};
-    count_roots_and_levels(builder, &made);
+    hl__task_graph made = {.n_tasks = builder->n_tasks, .n_levels = count_levels(builder)};
+    uint32_t *end = hl__allocate(made.n_tasks, sizeof *end);
     made.tasks = hl__allocate(made.n_tasks, sizeof *made.tasks);
     made.successors = hl__allocate(builder->n_edges, sizeof *made.successors);
-    made.roots = hl__allocate(made.n_roots, sizeof *made.roots);
     made.level_order = hl__allocate(made.n_tasks, sizeof *made.level_order);
     made.level_begin = hl__allocate(made.n_levels + 1, sizeof *made.level_begin);
-    if (!made.tasks || !made.successors || !made.roots || !made.level_order || !made.level_begin) {
+    bool good = end && made.tasks && made.successors && made.level_order && made.level_begin;
+    if (good) {
+        sort_edges(builder, end, made.successors);
+        connect(builder, end, &made);
+        made.roots = hl__allocate(made.n_roots, sizeof *made.roots);
+    }
+    hl__release(end);
+    if (!good || !made.roots) {
         hl__task_graph_clear(&made);
         return HL_OUT_OF_MEMORY;
     }
-    connect(builder, &made);
+    list_roots(&made);
     sort_levels(&made);
     made.id = draw_id();
     *graph = made;

@@ -42,6 +42,23 @@ START_TEST(APieceMayBeLargerThanAnyChunk) {
 }
 END_TEST
 
+START_TEST(WhatIsReservedIsOneChunkForAllThatFits) {
+    for (size_t bytes = 0; bytes < 300000; bytes = bytes * 2 + 1000) {
+        hl__store store = {0};
+        ck_assert(hl__store_reserve(&store, bytes));
+        const struct hl__chunk *chunk = store.chunks;
+        for (size_t taken = 0; taken + 64 <= bytes; taken += 64) {
+            char *piece = hl__store_take(&store, 1, 64);
+            ck_assert_ptr_nonnull(piece);
+            ck_assert_int_eq(piece[0], 0);
+        }
+        ck_assert_ptr_eq(store.chunks, chunk);
+        ck_assert_ptr_nonnull(hl__store_take(&store, bytes + 1, 1));
+        hl__store_clear(&store);
+    }
+}
+END_TEST
+
 START_TEST(APieceOfNothingIsNoFailure) {
     hl__store store = {0};
     ck_assert_ptr_nonnull(hl__store_take(&store, 0, 64));
@@ -92,6 +109,7 @@ END_TEST
 
 int main(void) {
     return run_tests("graph/store", TESTS(PiecesAreZeroedAlignedApartAndNeverMove, APieceMayBeLargerThanAnyChunk,
-                                          APieceOfNothingIsNoFailure, SizesThatOverflowAreRefusedAndTheStoreGoesOn,
-                                          StringsAndCopiesAreTheStoresOwn, AClearedStoreIsEmptyAndCanBeUsedAgain));
+                                          WhatIsReservedIsOneChunkForAllThatFits, APieceOfNothingIsNoFailure,
+                                          SizesThatOverflowAreRefusedAndTheStoreGoesOn, StringsAndCopiesAreTheStoresOwn,
+                                          AClearedStoreIsEmptyAndCanBeUsedAgain));
 }

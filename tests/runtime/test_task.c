@@ -164,6 +164,35 @@ START_TEST(FreezingTwiceGivesTheSameGraph) {
 }
 END_TEST
 
+/* More edges than a block of them holds, in an order that is nobody's, some of them twice. */
+START_TEST(ManyEdgesInAnyOrderAreSortedAndUnique) {
+    enum { N = 173, N_PAIRS = N * (N - 1) / 2, STEP = 7919 }; /* a prime: every pair is met */
+    hl__task_builder *builder = new_builder();
+    for (uint32_t t = 0; t < N; t++) add(builder, nothing, t);
+    static uint32_t pairs[N_PAIRS][2];
+    size_t n = 0;
+    for (uint32_t after = 1; after < N; after++)
+        for (uint32_t before = 0; before < after; before++, n++) {
+            pairs[n][0] = before;
+            pairs[n][1] = after;
+        }
+    for (size_t e = 0; e < N_PAIRS + N_PAIRS / 3; e++) {
+        const uint32_t *pair = pairs[e * STEP % N_PAIRS];
+        edge(builder, pair[0], pair[1]);
+    }
+    hl__task_graph graph = freeze(builder);
+    ck_assert_uint_eq(graph.n_successors, N_PAIRS);
+    ck_assert_uint_eq(graph.n_roots, 1);
+    for (uint32_t t = 0; t < N; t++) {
+        ck_assert_uint_eq(graph.tasks[t].n_predecessors, t);
+        ck_assert_uint_eq(graph.tasks[t].n_successors, N - 1 - t);
+        for (uint32_t s = 0; s < N - 1 - t; s++)
+            ck_assert_uint_eq(graph.successors[graph.tasks[t].first_successor + s], t + 1 + s);
+    }
+    hl__task_graph_clear(&graph);
+}
+END_TEST
+
 /* Also where one takes the place of another. */
 START_TEST(EachGraphHasAnIdOfItsOwn) {
     enum { N = 20 };
@@ -184,5 +213,6 @@ END_TEST
 int main(void) {
     return run_tests("task", TESTS(TasksKeepWhatTheyWereGiven, SuccessorsAreSortedAndUnique, RootsAreInSerialOrder,
                                    JoinsTakeTheHighestLevelBeforeThem, LevelOrderIsStable, EmptyGraphsCanBeFrozen,
-                                   FreezingTwiceGivesTheSameGraph, EachGraphHasAnIdOfItsOwn));
+                                   FreezingTwiceGivesTheSameGraph, ManyEdgesInAnyOrderAreSortedAndUnique,
+                                   EachGraphHasAnIdOfItsOwn));
 }
