@@ -6,17 +6,8 @@
 
 static hl__floats value_of(hl__floats a, hl__floats b) { return a + b; }
 
-static hl__floats da_of(hl__floats d, hl__floats a, hl__floats b) {
-    (void)a;
-    (void)b;
-    return d;
-}
-
-static hl__floats db_of(hl__floats d, hl__floats a, hl__floats b) {
-    (void)a;
-    (void)b;
-    return d;
-}
+static hl__floats da_of(hl__floats d, hl__floats a, hl__floats b) { return hl__first_of(d, a, b); }
+static hl__floats db_of(hl__floats d, hl__floats a, hl__floats b) { return hl__first_of(d, a, b); }
 
 HL__DEFINE_OPERATOR(add) = {
     .name = "add",

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
  * clamp: y = min(max(x, low), high), NaN where x is NaN. dx = dy where low <= x <= high, else 0, NaN where x is NaN. */
-#include "ops/kernels/elementwise.h"
+#include "ops/kernels/unary_options.h"
 
 /* ---- checks and shape rule ---- */
 
@@ -15,41 +15,27 @@ static hl_status infer(hl_inference *i) {
 
 /* ---- forward ---- */
 
-static hl__floats value_of(hl__floats x, const void *options) {
+static hl__floats value_by(hl__floats x, const void *options) {
     const hl_clamp_config *config = options;
     return hl__smaller(hl__splat(config->high), hl__larger(hl__splat(config->low), x)); /* in this order NaN stays */
 }
 
-static void forward_kernel(const hl_call *call, const hl_tile *tile) { hl__unary_tile(call, tile, value_of); }
-
 /* ---- backward, from dy and x ---- */
 
-static hl__floats dx_of(hl__floats d, hl__floats x, const void *options) {
+static hl__floats dx_by(hl__floats d, hl__floats x, const void *options) {
     const hl_clamp_config *config = options;
     hl__ints inside = (x >= config->low) & (x <= config->high), outside = (x < config->low) | (x > config->high);
     return hl__select(inside, d, hl__select(outside, hl__splat(0), x)); /* neither: NaN */
 }
 
-static void dx_kernel(const hl_call *call, const hl_tile *tile) { hl__binary_tile(call, tile, dx_of); }
-
 /* ---- descriptor ---- */
 
-static const hl_pass forward = {.name = "forward",
-                                .grid = hl__elementwise_grid,
-                                .access = hl__elementwise_access,
-                                .kernel = forward_kernel,
-                                .layout = {HL_LAYOUT_ANY}};
-static const hl_pass dx = {.name = "dx",
-                           .grid = hl__elementwise_grid,
-                           .access = hl__elementwise_access,
-                           .kernel = dx_kernel,
-                           .layout = {HL_LAYOUT_ANY, HL_LAYOUT_ANY}};
-
-HL__DEFINE_OPERATOR(clamp) = {.name = "clamp",
-                              .min_inputs = 1,
-                              .max_inputs = 1,
-                              .n_outputs = 1,
-                              .options_bytes = sizeof(hl_clamp_config),
-                              .infer = infer,
-                              .forward = {{.pass = &forward, .reads = {HL_IN(0)}, .writes = {HL_OUT(0)}}},
-                              .backward = {{.pass = &dx, .reads = {HL_DOUT(0), HL_IN(0)}, .writes = {HL_DIN(0)}}}};
+HL__DEFINE_OPERATOR(clamp) = {
+    .name = "clamp",
+    .min_inputs = 1,
+    .max_inputs = 1,
+    .n_outputs = 1,
+    .options_bytes = sizeof(hl_clamp_config),
+    .infer = infer,
+    .forward = {{.pass = &hl__unary_forward, .reads = {HL_IN(0)}, .writes = {HL_OUT(0)}}},
+    .backward = {{.pass = &hl__unary_dx, .reads = {HL_DOUT(0), HL_IN(0)}, .writes = {HL_DIN(0)}}}};

@@ -2,11 +2,15 @@
  *
  * sum and mean over named axes: their shape rule, the first pass of the reduction (ops/kernels/reduce.h), and the
  * gradient, which is dy spread over the axes. The reduced tensor is seen with all its axes, of extent 1 where reduced.
- */
+ * The operator's file includes this, defines the function that is declared first, and names the passes in its
+ * descriptor. */
 #ifndef HL_OPS_AXES_H
 #define HL_OPS_AXES_H
 
 #include "ops/kernels/reduce.h"
+
+/* What each of the n elements that make one of y counts for. */
+static double share_of(size_t n);
 
 static inline bool hl__reduced(const hl_axes_config *config, size_t axis) {
     return config->axes == 0 || (config->axes >> axis & 1);
@@ -66,21 +70,15 @@ static inline size_t hl__axes_scratch(const hl_call *call) {
     return hl__reduce_scratch(&r);
 }
 
-static inline hl__floats hl__first_of(hl__floats d, hl__floats a, hl__floats b) {
-    (void)a;
-    (void)b;
-    return d;
-}
-
-/* Every sum times factor. */
-static inline void hl__axes_tile(const hl_call *call, const hl_tile *tile, double factor) {
+/* Each part of a sum takes its share, so that none overflows that the whole does not. */
+static inline void hl__axes_kernel(const hl_call *call, const hl_tile *tile) {
     const hl_view *x = &call->operand[0];
     hl__reduction r = hl__axes_reduction(call->options, &x->shape);
-    r.factor = factor;
+    r.factor = share_of(hl__axes_count(call->options, &x->shape));
     hl__reduce_tile(&r, tile, (const hl_view *const[]){x, x, x}, hl__first_of, hl__f32(&call->operand[1]));
 }
 
-/* ---- backward: operand 0 is dy, operand 1 dx; every element of dx is factor times its dy ---- */
+/* ---- backward: operand 0 is dy, operand 1 dx; every element of dx is its share of dy ---- */
 
 /* dy with an axis for each of x's. */
 static inline hl_view hl__keep_axes(const hl_axes_config *config, const hl_view *dy, const hl_shape *x) {
@@ -113,8 +111,9 @@ static inline void hl__spread_access(const hl_call *call, const hl_tile *tile, h
     boxes[0] = hl__drop_axes(call->options, &part, kept.shape.rank);
 }
 
-static inline void hl__spread_kernel(const hl_call *call, const hl_tile *tile, float factor) {
+static inline void hl__spread_kernel(const hl_call *call, const hl_tile *tile) {
     const hl_view *dx = &call->operand[1];
+    float share = (float)share_of(hl__axes_count(call->options, &dx->shape));
     hl_view dy = hl__keep_axes(call->options, &call->operand[0], &dx->shape);
     hl_box box = hl__elementwise_box(call, tile);
     size_t rank = dx->shape.rank, at[HL_MAX_RANK] = {0}, stride[HL_MAX_RANK];
@@ -125,9 +124,26 @@ static inline void hl__spread_kernel(const hl_call *call, const hl_tile *tile, f
         float *dx_i = hl__f32(dx) + hl__offset(dx, at);
         for (size_t j = 0; j < n; j += HL__LANES) {
             size_t some = hl__min(HL__LANES, n - j);
-            hl__put_some(dx_i + j, factor * hl__gather_some(dy_i + j * step, step, some), some);
+            hl__put_some(dx_i + j, share * hl__gather_some(dy_i + j * step, step, some), some);
         }
     }
 }
+
+/* ---- passes ---- */
+
+/* reads x, writes the temporary, from which hl__combine makes y */
+static const hl_pass hl__axes_forward = {.name = "forward",
+                                         .grid = hl__axes_grid,
+                                         .access = hl__axes_access,
+                                         .scratch = hl__axes_scratch,
+                                         .kernel = hl__axes_kernel,
+                                         .layout = {HL_LAYOUT_ANY}};
+
+/* reads dy, writes dx */
+static const hl_pass hl__axes_dx = {.name = "dx",
+                                    .grid = hl__elementwise_grid,
+                                    .access = hl__spread_access,
+                                    .kernel = hl__spread_kernel,
+                                    .layout = {HL_LAYOUT_ANY}};
 
 #endif

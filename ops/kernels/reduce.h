@@ -22,6 +22,13 @@
 
 typedef hl__floats hl__ternary(hl__floats d, hl__floats a, hl__floats b);
 
+/* Terms that are d itself. */
+static inline hl__floats hl__first_of(hl__floats d, hl__floats a, hl__floats b) {
+    (void)a;
+    (void)b;
+    return d;
+}
+
 /* A reduction: both shapes with all axes, and how each is cut. */
 typedef struct hl__reduction {
     hl_shape full, kept; /* d's; y's, with extent 1 along every axis that is summed */

@@ -1,46 +1,24 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * The passes of an operator on single elements. The operator's file includes this, defines the two functions that are
- * declared first, and names the passes in its descriptor. */
+ * The passes of an operator on single elements without options, hl__unary_forward and hl__unary_dx. The operator's file
+ * includes this, defines the two functions that are declared first, and names the passes in its descriptor. */
 #ifndef HL_OPS_UNARY_H
 #define HL_OPS_UNARY_H
 
-#include "ops/kernels/elementwise.h"
+#include "ops/kernels/unary_options.h"
 
 /* y of x; and dx of dy and of x or y, whichever the backward step reads. */
 static hl__floats value_of(hl__floats x);
 static hl__floats dx_of(hl__floats, hl__floats);
 
-static inline hl__floats hl__unary_value(hl__floats x, const void *options) {
+static inline hl__floats value_by(hl__floats x, const void *options) {
     (void)options;
     return value_of(x);
 }
 
-static inline hl__floats hl__unary_slope(hl__floats d, hl__floats known, const void *options) {
+static inline hl__floats dx_by(hl__floats d, hl__floats known, const void *options) {
     (void)options;
     return dx_of(d, known);
 }
-
-static inline void hl__unary_forward_kernel(const hl_call *call, const hl_tile *tile) {
-    hl__unary_tile(call, tile, hl__unary_value);
-}
-
-static inline void hl__unary_dx_kernel(const hl_call *call, const hl_tile *tile) {
-    hl__binary_tile(call, tile, hl__unary_slope);
-}
-
-/* reads x, writes y */
-static const hl_pass hl__unary_forward = {.name = "forward",
-                                          .grid = hl__elementwise_grid,
-                                          .access = hl__elementwise_access,
-                                          .kernel = hl__unary_forward_kernel,
-                                          .layout = {HL_LAYOUT_ANY}};
-
-/* reads dy and what dx_of knows, writes dx */
-static const hl_pass hl__unary_dx = {.name = "dx",
-                                     .grid = hl__elementwise_grid,
-                                     .access = hl__elementwise_access,
-                                     .kernel = hl__unary_dx_kernel,
-                                     .layout = {HL_LAYOUT_ANY, HL_LAYOUT_ANY}};
 
 #endif
