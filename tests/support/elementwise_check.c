@@ -48,16 +48,34 @@ static hl_shape broadcast(const hl_shape *a, const hl_shape *b) {
     return y;
 }
 
-/* Element of an operand that goes into element e of y. */
-static size_t source_of(size_t e, const hl_shape *y, const hl_shape *operand) {
-    size_t source = 0, step = 1;
-    for (size_t k = 0; k < y->rank; k++) {
-        size_t extent = extent_from_end(operand, k), at = e % extent_from_end(y, k);
-        e /= extent_from_end(y, k);
-        source += extent == 1 ? 0 : at * step;
-        step *= extent;
+/* Goes through y in row-major order, along with the elements of both operands that go into each. */
+typedef struct walk {
+    hl_shape y;
+    size_t index[HL_MAX_RANK], step[2][HL_MAX_RANK]; /* of an operand along y's axes: 0 where it is broadcast */
+    size_t at[2];
+} walk;
+
+static walk walk_of(const op_case *c) {
+    walk w = {.y = broadcast(&c->inputs[0].shape, &c->inputs[1].shape)};
+    for (size_t o = 0; o < 2; o++) {
+        size_t step = 1;
+        for (size_t k = 0; k < w.y.rank; k++) {
+            size_t extent = extent_from_end(&c->inputs[o].shape, k);
+            w.step[o][w.y.rank - 1 - k] = extent == 1 ? 0 : step;
+            step *= extent;
+        }
     }
-    return source;
+    return w;
+}
+
+static void walk_on(walk *w) {
+    for (size_t i = w->y.rank; i-- > 0;) {
+        bool ends = ++w->index[i] == w->y.extent[i];
+        for (size_t o = 0; o < 2; o++)
+            w->at[o] = ends ? w->at[o] - (w->y.extent[i] - 1) * w->step[o][i] : w->at[o] + w->step[o][i];
+        if (!ends) return;
+        w->index[i] = 0;
+    }
 }
 
 double oracle_passed(double d, double a, double b) {
@@ -67,24 +85,21 @@ double oracle_passed(double d, double a, double b) {
 }
 
 void oracle_binary(const op_case *c, const double *const in[], double *const out[]) {
-    const hl_shape *a = &c->inputs[0].shape, *b = &c->inputs[1].shape;
-    hl_shape y = broadcast(a, b);
-    for (size_t e = 0; e < hl_shape_elements(&y); e++)
-        out[0][e] = c->binary->y(in[0][source_of(e, &y, a)], in[1][source_of(e, &y, b)]);
+    walk w = walk_of(c);
+    for (size_t e = 0, n = hl_shape_elements(&w.y); e < n; e++, walk_on(&w))
+        out[0][e] = c->binary->y(in[0][w.at[0]], in[1][w.at[1]]);
 }
 
 /* Adds a gradient's terms, or what their errors grow with, to the elements that they belong to. */
 static void add_terms(const op_case *c, const double *const in[], const double *d_out, double *const d_in[],
                       bool sizes) {
     const binary_equation *f = c->binary;
-    const hl_shape *a = &c->inputs[0].shape, *b = &c->inputs[1].shape;
-    hl_shape y = broadcast(a, b);
-    for (size_t e = 0; e < hl_shape_elements(&y); e++) {
-        size_t at_a = source_of(e, &y, a), at_b = source_of(e, &y, b);
-        double d = d_out[e], x_a = in[0][at_a], x_b = in[1][at_b];
-        double da = f->da(d, x_a, x_b), db = (sizes && f->db_size ? f->db_size : f->db)(d, x_a, x_b);
-        d_in[0][at_a] += sizes ? fabs(da) : da;
-        d_in[1][at_b] += sizes ? fabs(db) : db;
+    walk w = walk_of(c);
+    for (size_t e = 0, n = hl_shape_elements(&w.y); e < n; e++, walk_on(&w)) {
+        double d = d_out[e], a = in[0][w.at[0]], b = in[1][w.at[1]];
+        double da = f->da(d, a, b), db = (sizes && f->db_size ? f->db_size : f->db)(d, a, b);
+        d_in[0][w.at[0]] += sizes ? fabs(da) : da;
+        d_in[1][w.at[1]] += sizes ? fabs(db) : db;
     }
 }
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * What the tests of operators on single elements share: oracles that apply an equation to each element and find by
- * division and remainder which elements belong together, the shapes and layouts that each such operator is run on, and
- * the cases that every one of them has. A test file states the equation, the bounds and what is the operator's own. */
+ * What the tests of operators on single elements share: oracles that apply an equation to each element and go along
+ * all axes at once to find which belong together, the shapes and layouts that each such operator is run on, and the
+ * cases that every one of them has. A test file states the equation, the bounds and what is the operator's own. */
 #ifndef HL_TESTS_SUPPORT_ELEMENTWISE_CHECK_H
 #define HL_TESTS_SUPPORT_ELEMENTWISE_CHECK_H
 
