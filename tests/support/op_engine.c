@@ -57,14 +57,20 @@ void op_free(op_engine *e) {
 
 /* Copies between a value and dense words, in either direction. */
 static void move(const op_value *value, uint32_t *dense, bool in) {
-    const hl_shape *shape = &value->view.shape;
-    size_t n = hl_shape_elements(shape);
+    const hl_view *view = &value->view;
+    size_t n = hl_shape_elements(&view->shape), index[HL_MAX_RANK] = {0};
+    uint32_t *at = value->memory->words + OP_FENCE + value->offset;
     for (size_t i = 0; i < n; i++) {
-        size_t rest = i, at = OP_FENCE + value->offset;
-        for (size_t axis = shape->rank; axis-- > 0; rest /= shape->extent[axis])
-            at += rest % shape->extent[axis] * value->view.stride[axis];
-        if (in) value->memory->words[at] = dense[i];
-        else dense[i] = value->memory->words[at];
+        if (in) *at = dense[i];
+        else dense[i] = *at;
+        for (size_t axis = view->shape.rank; axis-- > 0;) { /* to the next element, from the last axis on */
+            if (++index[axis] < view->shape.extent[axis]) {
+                at += view->stride[axis];
+                break;
+            }
+            at -= (view->shape.extent[axis] - 1) * view->stride[axis];
+            index[axis] = 0;
+        }
     }
 }
 

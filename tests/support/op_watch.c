@@ -14,6 +14,7 @@
 
 enum { READABLE = 1, WRITABLE = 2 };
 #define SCRATCH_FENCE 64 /* bytes */
+#define BLOCK 256        /* words of which most are poisoned and looked at together */
 
 typedef struct watch {
     op_engine *e;
@@ -25,10 +26,10 @@ typedef struct watch {
     hl_call call;
     hl_grid grid;
     size_t n_tiles;
-    hl_box *boxes;                      /* [tile][operand] */
-    op_memory *memory[HL_MAX_OPERANDS]; /* distinct memories of the operands */
-    uint32_t *kept[HL_MAX_OPERANDS];    /* copies of them: before the call, then after it */
-    uint32_t *shadow[HL_MAX_OPERANDS];
+    hl_box *boxes;                                                 /* [tile][operand] */
+    op_memory *memory[HL_MAX_OPERANDS];                            /* distinct memories of the operands */
+    uint32_t *kept[HL_MAX_OPERANDS];                               /* copies of them: before the call, then after it */
+    uint32_t *shadow[HL_MAX_OPERANDS], *poisoned[HL_MAX_OPERANDS]; /* what a tile runs on, and that before it runs */
     uint8_t *mask[HL_MAX_OPERANDS];
     size_t n_memories;
     size_t scratch_bytes;
@@ -177,14 +178,45 @@ static void poison_shadow(watch *w, size_t number, size_t round) {
     for (size_t i = 0; i < w->n; i++)
         if (w->operands[i].memory && !box_empty(&boxes[i], w->bare[i].shape.rank))
             mark(w, &w->operands[i], &boxes[i], i < w->n_reads ? READABLE : WRITABLE);
-    for (size_t m = 0; m < w->n_memories; m++)
-        for (size_t i = 0; i < w->memory[m]->n_words; i++)
-            if (!w->mask[m][i]) w->shadow[m][i] = poison(w->memory[m], w->shadow[m][i], round);
+    for (size_t m = 0; m < w->n_memories; m++) {
+        static const uint8_t unmarked[BLOCK];
+        const op_memory *memory = w->memory[m];
+        uint32_t filled[BLOCK];
+        for (size_t i = 0; i < BLOCK; i++) filled[i] = memory->poison[round];
+        for (size_t from = 0, n; from < memory->n_words; from += n) {
+            n = hl__min(BLOCK, memory->n_words - from);
+            uint32_t *words = w->shadow[m] + from;
+            const uint8_t *mask = w->mask[m] + from;
+            if (!memory->index && memcmp(mask, unmarked, n) == 0) memcpy(words, filled, n * 4);
+            else
+                for (size_t i = 0; i < n; i++)
+                    if (!mask[i]) words[i] = poison(memory, words[i], round);
+        }
+        memcpy(w->poisoned[m], w->shadow[m], memory->n_words * 4);
+    }
+}
+
+/* Words from..from + n of memory m. Most were written by neither run: a word that is as it was in both is right,
+ * whatever is declared for it. */
+static bool check_words(const watch *w, size_t number, size_t m, const uint32_t *before, size_t from, size_t n) {
+    char text[TILE_TEXT];
+    const uint32_t *shadow = w->shadow[m], *poisoned = w->poisoned[m], *words = w->memory[m]->words;
+    if (memcmp(shadow + from, poisoned + from, n * 4) == 0 && memcmp(words + from, before + from, n * 4) == 0)
+        return true;
+    for (size_t i = from; i < from + n; i++) {
+        bool writable = w->mask[m][i] & WRITABLE;
+        if (writable && shadow[i] != words[i])
+            return op_fail(w->e, "%s depends on something outside of the boxes that it declares for reading",
+                           tile_text(w, number, text));
+        if (!writable && (shadow[i] != poisoned[i] || words[i] != before[i]))
+            return op_fail(w->e, "%s writes outside of the boxes that it declares for writing",
+                           tile_text(w, number, text));
+    }
+    return true;
 }
 
 /* before: the memories as they were before the tile ran on the real ones. */
 static bool probe_tile(watch *w, size_t number, uint32_t *const before[], size_t round) {
-    char text[TILE_TEXT];
     for (size_t m = 0; m < w->n_memories; m++) memcpy(w->shadow[m], before[m], w->memory[m]->n_words * 4);
     poison_shadow(w, number, round);
     aim(w, w->shadow);
@@ -192,15 +224,9 @@ static bool probe_tile(watch *w, size_t number, uint32_t *const before[], size_t
     aim(w, NULL);
     if (!ran) return false;
     for (size_t m = 0; m < w->n_memories; m++)
-        for (size_t i = 0; i < w->memory[m]->n_words; i++) {
-            uint32_t old = w->mask[m][i] ? before[m][i] : poison(w->memory[m], before[m][i], round);
-            bool writable = w->mask[m][i] & WRITABLE;
-            if (writable && w->shadow[m][i] != w->memory[m]->words[i])
-                return op_fail(w->e, "%s depends on something outside of the boxes that it declares for reading",
-                               tile_text(w, number, text));
-            if (!writable && (w->shadow[m][i] != old || w->memory[m]->words[i] != before[m][i]))
-                return op_fail(w->e, "%s writes outside of the boxes that it declares for writing",
-                               tile_text(w, number, text));
+        for (size_t from = 0, n; from < w->memory[m]->n_words; from += n) {
+            n = hl__min(BLOCK, w->memory[m]->n_words - from);
+            if (!check_words(w, number, m, before[m], from, n)) return false;
         }
     return true;
 }
@@ -272,6 +298,7 @@ static void take_copies(watch *w) {
         size_t n = w->memory[m]->n_words;
         w->kept[m] = take(n * 4);
         w->shadow[m] = take(n * 4);
+        w->poisoned[m] = take(n * 4);
         w->mask[m] = take(n);
         memcpy(w->kept[m], w->memory[m]->words, n * 4);
     }
@@ -293,6 +320,7 @@ bool op_run_call(op_engine *e, const hl_pass *pass, const op_value *operands, si
     for (size_t m = 0; m < w.n_memories; m++) {
         free(w.kept[m]);
         free(w.shadow[m]);
+        free(w.poisoned[m]);
         free(w.mask[m]);
     }
     free(w.boxes);
