@@ -150,6 +150,7 @@ static void release(hl_runtime *runtime) {
     hl__code_destroy(runtime->code);
     pthread_mutex_destroy(&runtime->run_mutex);
     pthread_mutex_destroy(&runtime->error.mutex);
+    pthread_mutex_destroy(&runtime->later.mutex);
     hl__release(runtime);
 }
 
@@ -212,6 +213,7 @@ hl_status hl__runtime_create_with(const hl__system *system, const hl__policy *po
     if (!made) return hl__error_set_unmade(HL_OUT_OF_MEMORY, "hl_runtime_create: no memory");
     pthread_mutex_init(&made->run_mutex, NULL);
     pthread_mutex_init(&made->error.mutex, NULL);
+    pthread_mutex_init(&made->later.mutex, NULL);
     made->owner = getpid();
     made->policy = policy;
     made->steal_seed = options->steal_seed;

@@ -12,6 +12,7 @@
 #include "runtime/code.h"
 #include "runtime/describe.h"
 #include "runtime/error.h"
+#include "runtime/later.h"
 #include "runtime/memory_limit.h"
 #include "runtime/policy.h"
 #include "runtime/run.h"
@@ -43,6 +44,7 @@ struct hl_runtime {
     bool timed; /* the last run that was submitted: its workers' timing is on */
     hl__error error;
     hl__code *code; /* generated for the programs of this runtime */
+    hl__later later;
 
     alignas(64) _Atomic uint32_t done; /* futex: the run is over */
     alignas(

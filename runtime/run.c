@@ -72,10 +72,12 @@ hl_status hl__runtime_run(hl_runtime *runtime, hl__task_graph *graph) {
         /* relaxed: workers write it only once they have got the run, which submit() publishes. */
         hl__atomic_store(run_reset, &runtime->done, 0, relaxed);
         hl__watch_begin(runtime, graph);
+        hl__later_begin(runtime, graph);
         runtime->policy->submit(runtime);
         /* acquire: all that the tasks have written. */
         while (hl__atomic_load(run_wait, &runtime->done, acquire) == 0) hl__futex_wait(&runtime->done, 0);
         hl__watch_end(runtime, graph);
+        status = hl__later_end(runtime, graph);
     }
     pthread_mutex_unlock(&runtime->run_mutex);
     return status;

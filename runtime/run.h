@@ -16,6 +16,7 @@ bool hl__called_by_kernel(void);
 /* Runs every task of the graph once, each after its predecessors, and returns when the last has finished. The calling
  * thread waits; workers do the work. No allocation. Runs of one runtime are queued one after the other. Tasks that have
  * not started when the run is cancelled (runtime/cancel.h) are passed over.
+ * Also what a task that was done later has failed with; its name and why are the runtime's error message.
  * HL_FORKED, HL_OUT_OF_MEMORY (scratch could not be reserved: see hl__runtime_reserve). HL_BUSY: the call comes from a
  * kernel, and the runtime has a run on. */
 hl_status hl__runtime_run(hl_runtime *runtime, hl__task_graph *graph);

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "runtime/atomic.h"
+#include "runtime/later.h"
 #include "runtime/memory.h"
 #include "runtime/watch.h"
 
@@ -67,6 +68,7 @@ hl_status hl__task_builder_add(hl__task_builder *builder, const hl__task *task, 
     made->home = task->home;
     made->background = task->background;
     made->writes_state = task->writes_state;
+    made->later = task->later;
     *number = (uint32_t)builder->n_tasks++;
     return HL_OK;
 }
@@ -178,6 +180,17 @@ static uint64_t draw_id(void) {
     return hl__atomic_fetch_add(graph_id, &n_drawn, 1, relaxed) + 1;
 }
 
+/* False where there is no memory. */
+static bool make_later(const hl__task_builder *builder, hl__task_graph *graph) {
+    size_t n = 0;
+    for (size_t t = 0; t < builder->n_tasks; t++) n += builder->tasks[t].run && builder->tasks[t].later;
+    if (n == 0) return true;
+    graph->later = hl__allocate(1, sizeof *graph->later + builder->n_tasks);
+    if (!graph->later) return false;
+    graph->later->posted = hl__allocate(n, sizeof *graph->later->posted);
+    return graph->later->posted;
+}
+
 hl_status hl__task_builder_freeze(hl__task_builder *builder, hl__task_graph *graph) {
     hl__task_graph made = {.n_tasks = builder->n_tasks, .n_levels = count_levels(builder)};
     uint32_t *end = hl__allocate(made.n_tasks, sizeof *end);
@@ -192,7 +205,7 @@ hl_status hl__task_builder_freeze(hl__task_builder *builder, hl__task_graph *gra
         made.roots = hl__allocate(made.n_roots, sizeof *made.roots);
     }
     hl__release(end);
-    if (!good || !made.roots) {
+    if (!good || !made.roots || !make_later(builder, &made)) {
         hl__task_graph_clear(&made);
         return HL_OUT_OF_MEMORY;
     }
@@ -210,5 +223,7 @@ void hl__task_graph_clear(hl__task_graph *graph) {
     hl__release(graph->roots);
     hl__release(graph->level_order);
     hl__release(graph->level_begin);
+    if (graph->later) hl__release(graph->later->posted);
+    hl__release(graph->later);
     *graph = (hl__task_graph){0};
 }

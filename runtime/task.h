@@ -12,13 +12,15 @@
 
 #include "headloom/status.h"
 
+struct hl__device;
+struct hl__later_tasks;
 struct hl__watch;
 
 #define HL__TASK_GRID_RANK 4
 #define HL__NO_NODE UINT16_MAX /* a task without a NUMA home */
 
 /* Runs one task. argument and index are the task's own; scratch is the worker's, 64-byte aligned, of the graph's
- * scratch_bytes. */
+ * scratch_bytes, or the ticket (const hl__ticket *) of a task that is done later, good while the function runs. */
 typedef void (*hl__task_function)(const void *argument, const uint32_t index[HL__TASK_GRID_RANK], void *scratch);
 
 /* One cache line. pending counts predecessors still to finish; it returns to n_predecessors before the task runs, so
@@ -36,6 +38,7 @@ typedef struct hl__task {
     uint16_t home;     /* NUMA node (index among the runtime's pools) or HL__NO_NODE */
     bool background;   /* runs when no other task is ready, or straight behind a background task that it waited for */
     bool writes_state; /* what outlives the run: see runtime/cancel.h */
+    bool later;        /* done when its ticket is posted, not when run returns: see runtime/later.h */
 } hl__task;
 
 /* Serial order is the order of the array: every edge goes from a lower to a higher task number. */
@@ -49,12 +52,14 @@ typedef struct hl__task_graph {
     size_t n_roots;
     const char *const *names; /* borrowed */
     size_t n_names;
-    size_t scratch_bytes;     /* what the hungriest task needs */
-    size_t n_levels;          /* levels are 0 .. n_levels - 1 */
-    uint32_t *level_order;    /* task numbers sorted by level, stable; made by hl__task_graph_freeze */
-    uint32_t *level_begin;    /* n_levels + 1 positions in level_order */
-    struct hl__watch *watch;  /* NULL: its runs are not watched, see runtime/watch.h */
-    _Atomic uint32_t outcome; /* of the run that is on: see runtime/cancel.h */
+    size_t scratch_bytes;            /* what the hungriest task needs */
+    size_t n_levels;                 /* levels are 0 .. n_levels - 1 */
+    uint32_t *level_order;           /* task numbers sorted by level, stable; made by hl__task_graph_freeze */
+    uint32_t *level_begin;           /* n_levels + 1 positions in level_order */
+    struct hl__watch *watch;         /* NULL: its runs are not watched, see runtime/watch.h */
+    _Atomic uint32_t outcome;        /* of the run that is on: see runtime/cancel.h */
+    struct hl__later_tasks *later;   /* NULL: none of the tasks is done later */
+    const struct hl__device *device; /* borrowed; who does them, set before the first run */
 } hl__task_graph;
 
 /* An edge list under construction. Task numbers must rise along each edge. */
@@ -63,8 +68,8 @@ typedef struct hl__task_builder hl__task_builder;
 hl_status hl__task_builder_create(hl__task_builder **builder);
 void hl__task_builder_destroy(hl__task_builder *builder); /* NULL is harmless */
 
-/* Appends a task (its run, argument, index, name, home, background, writes_state and level are taken from *task) and
- * returns its number in *number. Joins take the level of what they wait for. */
+/* Appends a task (its run, argument, index, name, home, background, writes_state, later and level are taken from *task)
+ * and returns its number in *number. Joins take the level of what they wait for. */
 hl_status hl__task_builder_add(hl__task_builder *builder, const hl__task *task, uint32_t *number);
 
 /* before must finish before after starts. Duplicates are dropped when frozen. before < after. */

@@ -77,7 +77,8 @@ size_t hl__wake_anywhere(hl_runtime *runtime, size_t pool, size_t n) {
 static bool has_reason(const hl__worker *worker) {
     const hl_runtime *runtime = worker->runtime;
     /* seq_cst: the end is published like work. */
-    return hl__atomic_load(reason_stopping, &runtime->stopping, seq_cst) || runtime->policy->ready(worker);
+    return hl__atomic_load(reason_stopping, &runtime->stopping, seq_cst) || runtime->policy->ready(worker) ||
+           hl__later_wants(runtime);
 }
 
 static void sleep_until_woken(hl__worker *worker) {
@@ -102,10 +103,16 @@ static void idle(hl__worker *worker) {
     sleep_until_woken(worker);
 }
 
-void hl__worker_run(hl__worker *worker, const hl__task *task) {
-    if (!hl__run_admits(worker->runtime->graph, task)) return;
+bool hl__worker_run(hl__worker *worker, const hl__task *task) {
+    if (__builtin_expect(worker->polls, 0)) hl__later_hand_over(worker);
+    if (!hl__run_admits(worker->runtime->graph, task)) return true;
+    if (__builtin_expect(task->later, 0)) {
+        hl__later_start(worker, task);
+        return false;
+    }
     if (__builtin_expect(!worker->timing.on, 1)) task->run(task->argument, task->index, worker->scratch);
     else hl__watch_task(worker, task);
+    return true;
 }
 
 void hl__worker_main(hl__worker *worker) {
@@ -114,7 +121,7 @@ void hl__worker_main(hl__worker *worker) {
     /* relaxed: a stale false is found out by idle(). */
     while (!hl__atomic_load(main_stopping, &runtime->stopping, relaxed)) {
         runtime->policy->loop(worker);
-        idle(worker);
+        if (!hl__later_turn(worker)) idle(worker);
     }
     works = false; /* the OpenMP runtime keeps its threads, and may lend them to others */
 }

@@ -30,6 +30,7 @@ typedef struct hl__worker {
     uint64_t run_seen; /* policies that number their runs: the last that this worker has taken part in */
     uint32_t next;     /* the task that follows the one just done, plus one; 0: none */
     uint32_t at, end;  /* what this worker has taken of a range of tasks, and not yet been given */
+    bool polls;        /* it is hl__later.poller */
     size_t n_finished; /* tasks done and not yet counted off */
     void *scratch;
     size_t scratch_bytes;
@@ -61,16 +62,17 @@ size_t hl__wake_anywhere(hl_runtime *runtime, size_t pool, size_t n);
 /* Wakes this worker if it sleeps. */
 bool hl__wake_worker(hl_runtime *runtime, hl__worker *worker);
 
-/* Runs one task that is no join, and nothing else; or passes over it, where the run has been cancelled. */
-void hl__worker_run(hl__worker *worker, const hl__task *task);
+/* Runs one task that is no join, and nothing else; or passes over it, where the run has been cancelled. False: it was
+ * started, and is done later. */
+bool hl__worker_run(hl__worker *worker, const hl__task *task);
 
 /* HL__WORKER_LOOP(name, next, done): a function that runs the tasks that a policy gives, until it gives none. */
-#define HL__WORKER_LOOP(name, next, done)                                                     \
-    static void name(hl__worker *worker) {                                                    \
-        for (uint32_t number; (number = next(worker)) != HL__NO_TASK; done(worker, number)) { \
-            const hl__task *task = &worker->runtime->graph->tasks[number];                    \
-            if (task->run) hl__worker_run(worker, task);                                      \
-        }                                                                                     \
+#define HL__WORKER_LOOP(name, next, done)                                         \
+    static void name(hl__worker *worker) {                                        \
+        for (uint32_t number; (number = next(worker)) != HL__NO_TASK;) {          \
+            const hl__task *task = &worker->runtime->graph->tasks[number];        \
+            if (!task->run || hl__worker_run(worker, task)) done(worker, number); \
+        }                                                                         \
     }
 
 #endif
