@@ -29,16 +29,16 @@ static struct {
     sem_t now, answered, ended;
 } canceller;
 
-void __real_hl__worker_run(hl__worker *worker, const hl__task *task);
-void __wrap_hl__worker_run(hl__worker *worker, const hl__task *task);
+bool __real_hl__worker_run(hl__worker *worker, const hl__task *task);
+bool __wrap_hl__worker_run(hl__worker *worker, const hl__task *task);
 
-void __wrap_hl__worker_run(hl__worker *worker, const hl__task *task) {
+bool __wrap_hl__worker_run(hl__worker *worker, const hl__task *task) {
     /* relaxed: counting must not itself order the tasks. */
     if (atomic_fetch_add_explicit(&canceller.n_turns, 1, memory_order_relaxed) + 1 == canceller.moment) {
         sem_post(&canceller.now);
         if (canceller.waits) sem_wait(&canceller.answered);
     }
-    __real_hl__worker_run(worker, task);
+    return __real_hl__worker_run(worker, task);
 }
 
 static void *cancel(void *argument) {
