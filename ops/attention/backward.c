@@ -66,8 +66,8 @@ static hl_status square_prepare(const hl_call *call, void *data) {
             size_t nk = hl__keys_of_size(size, g->Tk), D = g->D, Dv = g->Dv;
             hl__gemm_shape st = {
                 .m = nk, .n = nq, .k = D, .lda = D, .ldb = S, .ldc = S, .kind = HL__GEMM_ATTENTION_BACKWARD};
-            hl__gemm_shape dpt = {
-                .m = nk, .n = nq, .k = Dv, .lda = Dv, .ldb = S, .ldc = S, .kind = HL__GEMM_ATTENTION_BACKWARD};
+            hl__gemm_shape dpt = st;
+            dpt.k = dpt.lda = Dv;
             hl__gemm_shape dv = {.m = nk,
                                  .n = Dv,
                                  .k = nq,
@@ -76,14 +76,8 @@ static hl_status square_prepare(const hl_call *call, void *data) {
                                  .ldc = Dv,
                                  .kind = HL__GEMM_ATTENTION_BACKWARD,
                                  .accumulate = true};
-            hl__gemm_shape dk = {.m = nk,
-                                 .n = D,
-                                 .k = nq,
-                                 .lda = S,
-                                 .ldb = D,
-                                 .ldc = D,
-                                 .kind = HL__GEMM_ATTENTION_BACKWARD,
-                                 .accumulate = true};
+            hl__gemm_shape dk = dv;
+            dk.n = dk.ldb = dk.ldc = D;
             hl__gemm_shape dq = dk;
             dq.m = nq;
             dq.k = nk;

@@ -351,29 +351,18 @@ static inline hl__floats hl__normal_tail(hl__floats a, hl__floats *bell) {
 
 /* ---- rows of n numbers; y may be x ---- */
 
-static inline void hl__row_exp(float *y, const float *x, size_t n) {
-    size_t i = 0;
-    for (; i + HL__LANES <= n; i += HL__LANES) hl__store(y + i, hl__exp(hl__load(x + i)));
-    if (i < n) hl__store_some(y + i, hl__exp(hl__load_some(x + i, n - i, 0)), n - i);
-}
-
-static inline void hl__row_exp2_half(float *y, const float *x, size_t n) {
-    size_t i = 0;
-    for (; i + HL__LANES <= n; i += HL__LANES) hl__store(y + i, hl__exp2_half(hl__load(x + i)));
-    if (i < n) hl__store_some(y + i, hl__exp2_half(hl__load_some(x + i, n - i, 0)), n - i);
-}
-
-static inline void hl__row_log(float *y, const float *x, size_t n) {
-    size_t i = 0;
-    for (; i + HL__LANES <= n; i += HL__LANES) hl__store(y + i, hl__log(hl__load(x + i)));
-    if (i < n) hl__store_some(y + i, hl__log(hl__load_some(x + i, n - i, 1)), n - i);
-}
-
-static inline void hl__row_tanh(float *y, const float *x, size_t n) {
-    size_t i = 0;
-    for (; i + HL__LANES <= n; i += HL__LANES) hl__store(y + i, hl__tanh(hl__load(x + i)));
-    if (i < n) hl__store_some(y + i, hl__tanh(hl__load_some(x + i, n - i, 0)), n - i);
-}
+/* A function of one vector for rows; filler stands in the lanes behind the row's end. */
+#define HL__ROW_FUNCTION(name, function, filler)                                                \
+    static inline void name(float *y, const float *x, size_t n) {                               \
+        size_t i = 0;                                                                           \
+        for (; i + HL__LANES <= n; i += HL__LANES) hl__store(y + i, function(hl__load(x + i))); \
+        if (i < n) hl__store_some(y + i, function(hl__load_some(x + i, n - i, filler)), n - i); \
+    }
+HL__ROW_FUNCTION(hl__row_exp, hl__exp, 0)
+HL__ROW_FUNCTION(hl__row_exp2_half, hl__exp2_half, 0)
+HL__ROW_FUNCTION(hl__row_log, hl__log, 1)
+HL__ROW_FUNCTION(hl__row_tanh, hl__tanh, 0)
+#undef HL__ROW_FUNCTION
 
 /* The normal distribution above x. */
 static inline void hl__row_normal_tail(float *y, const float *x, size_t n) {

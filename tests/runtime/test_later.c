@@ -155,6 +155,26 @@ static void plan_open(plan *p, size_t n, fake_device *device, uint64_t seed) {
     p->graph.device = &device->is;
 }
 
+/* A runtime, a device and a plan of the most tasks. */
+typedef struct stage {
+    fake_system fake;
+    hl_runtime *runtime;
+    fake_device device;
+    plan plan;
+} stage;
+
+static void stage_open(stage *s, size_t workers, hl_policy policy, manner how) {
+    s->runtime = kit_runtime(&s->fake, "pu:4", &(hl_runtime_options){.workers = workers, .policy = policy});
+    open_device(&s->device, how);
+    plan_open(&s->plan, MOST, &s->device, 1 + workers);
+}
+
+static void stage_close(stage *s) {
+    close_device(&s->device);
+    hl_runtime_destroy(s->runtime);
+    hl__task_graph_clear(&s->plan.graph);
+}
+
 static void plan_check(const plan *p, size_t n_runs) {
     for (size_t t = 0; t < p->graph.n_tasks; t++) {
         uint64_t value = 1;
@@ -175,23 +195,15 @@ START_TEST(WhatWaitsForSuchATaskRunsBehindIt) {
     for (size_t p = 0; p < N_POLICIES; p++)
         for (size_t w = 0; w < N_KIT_WORKERS; w++)
             for (int how = 0; how < N_MANNERS; how++) {
-                fake_system fake;
-                hl_runtime *runtime =
-                    kit_runtime(&fake, "core:4 pu:1",
-                                &(hl_runtime_options){.workers = kit_workers[w], .policy = policies[p].policy});
-                fake_device device;
-                open_device(&device, (manner)how);
-                plan made;
-                plan_open(&made, MOST, &device, 1 + w);
+                stage s;
+                stage_open(&s, kit_workers[w], policies[p].policy, (manner)how);
                 for (size_t round = 1; round <= KIT_ROUNDS(20); round++) {
-                    ck_assert_int_eq(hl__runtime_run(runtime, &made.graph), HL_OK);
-                    plan_check(&made, round);
+                    ck_assert_int_eq(hl__runtime_run(s.runtime, &s.plan.graph), HL_OK);
+                    plan_check(&s.plan, round);
                 }
-                ck_assert_uint_eq(device.n_started, KIT_ROUNDS(20) * (MOST / 3));
-                ck_assert_uint_eq(device.n_aborted, 0);
-                close_device(&device);
-                hl_runtime_destroy(runtime);
-                hl__task_graph_clear(&made.graph);
+                ck_assert_uint_eq(s.device.n_started, KIT_ROUNDS(20) * (MOST / 3));
+                ck_assert_uint_eq(s.device.n_aborted, 0);
+                stage_close(&s);
             }
 }
 END_TEST
@@ -267,33 +279,26 @@ END_TEST
 START_TEST(AFailureDrainsTheRunAndIsNamed) {
     for (size_t p = 0; p < N_POLICIES; p++)
         for (size_t w = 0; w < N_KIT_WORKERS; w++) {
-            fake_system fake;
-            hl_runtime *runtime = kit_runtime(
-                &fake, "pu:4", &(hl_runtime_options){.workers = kit_workers[w], .policy = policies[p].policy});
-            fake_device device;
-            open_device(&device, BY_THREAD);
-            plan made;
-            plan_open(&made, MOST, &device, 7);
+            stage s;
+            stage_open(&s, kit_workers[w], policies[p].policy, BY_THREAD);
+            s.device.drains = true;
             bool cancelled;
             for (size_t round = 0; round < KIT_ROUNDS(10); round++) {
-                device.drains = true;
-                device.status = HL_FORMAT;
-                device.words = "the link is down";
-                ck_assert_int_eq(run_open(runtime, &made.graph, &cancelled), HL_FORMAT);
+                s.device.status = HL_FORMAT;
+                s.device.words = "the link is down";
+                ck_assert_int_eq(run_open(s.runtime, &s.plan.graph, &cancelled), HL_FORMAT);
                 ck_assert(cancelled);
-                ck_assert_str_eq(hl_runtime_error(runtime), "'later' failed: the link is down");
-                device.words = NULL;
-                ck_assert_int_eq(run_open(runtime, &made.graph, &cancelled), HL_FORMAT);
-                ck_assert_str_eq(hl_runtime_error(runtime), "'later' failed");
-                device.status = HL_OK; /* and it leaves nothing behind */
-                for (size_t t = 0; t < MOST; t++) made.items[t].n_runs = 0;
-                ck_assert_int_eq(run_open(runtime, &made.graph, &cancelled), HL_OK);
+                ck_assert_str_eq(hl_runtime_error(s.runtime), "'later' failed: the link is down");
+                s.device.words = NULL;
+                ck_assert_int_eq(run_open(s.runtime, &s.plan.graph, &cancelled), HL_FORMAT);
+                ck_assert_str_eq(hl_runtime_error(s.runtime), "'later' failed");
+                s.device.status = HL_OK; /* and it leaves nothing behind */
+                for (size_t t = 0; t < MOST; t++) s.plan.items[t].n_runs = 0;
+                ck_assert_int_eq(run_open(s.runtime, &s.plan.graph, &cancelled), HL_OK);
                 ck_assert(!cancelled);
-                plan_check(&made, 1);
+                plan_check(&s.plan, 1);
             }
-            close_device(&device);
-            hl_runtime_destroy(runtime);
-            hl__task_graph_clear(&made.graph);
+            stage_close(&s);
         }
 }
 END_TEST
@@ -314,55 +319,41 @@ static void *cancel_once_started(void *argument) {
 START_TEST(WhatIsOutstandingIsAbortedWhenTheRunIsCancelled) {
     for (size_t p = 0; p < N_POLICIES; p++)
         for (size_t w = 0; w < N_KIT_WORKERS; w++) {
-            fake_system fake;
-            hl_runtime *runtime = kit_runtime(
-                &fake, "pu:4", &(hl_runtime_options){.workers = kit_workers[w], .policy = policies[p].policy});
-            fake_device device;
-            open_device(&device, NEVER);
-            plan made;
-            plan_open(&made, MOST, &device, 3);
-            canceller c = {.graph = &made.graph, .device = &device};
+            stage s;
+            stage_open(&s, kit_workers[w], policies[p].policy, NEVER);
+            canceller c = {.graph = &s.plan.graph, .device = &s.device};
             pthread_t thread;
-            hl__run_open(&made.graph);
+            hl__run_open(&s.plan.graph);
             ck_assert_int_eq(pthread_create(&thread, NULL, cancel_once_started, &c), 0);
-            ck_assert_int_eq(hl__runtime_run(runtime, &made.graph), HL_OK);
+            ck_assert_int_eq(hl__runtime_run(s.runtime, &s.plan.graph), HL_OK);
             pthread_join(thread, NULL);
             ck_assert_int_eq(c.status, HL_OK);
-            ck_assert(hl__run_close(&made.graph));
-            ck_assert_uint_ge(device.n_started, 1);
-            ck_assert_uint_eq(device.n_aborted, device.n_started);
+            ck_assert(hl__run_close(&s.plan.graph));
+            ck_assert_uint_ge(s.device.n_started, 1);
+            ck_assert_uint_eq(s.device.n_aborted, s.device.n_started);
             for (size_t t = 0; t < MOST; t++) /* whoever completes it now is too late */
-                if (made.items[t].ticket.runtime)
-                    ck_assert_int_eq(hl__later_post(&made.items[t].ticket, HL_OK, NULL), HL_TOO_LATE);
-            device.manner = AT_ONCE;
-            for (size_t t = 0; t < MOST; t++) made.items[t].n_runs = 0;
-            ck_assert_int_eq(hl__runtime_run(runtime, &made.graph), HL_OK);
-            plan_check(&made, 1);
-            close_device(&device);
-            hl_runtime_destroy(runtime);
-            hl__task_graph_clear(&made.graph);
+                if (s.plan.items[t].ticket.runtime)
+                    ck_assert_int_eq(hl__later_post(&s.plan.items[t].ticket, HL_OK, NULL), HL_TOO_LATE);
+            s.device.manner = AT_ONCE;
+            for (size_t t = 0; t < MOST; t++) s.plan.items[t].n_runs = 0;
+            ck_assert_int_eq(hl__runtime_run(s.runtime, &s.plan.graph), HL_OK);
+            plan_check(&s.plan, 1);
+            stage_close(&s);
         }
 }
 END_TEST
 
 START_TEST(WhatIsNeverCompletedFailsWhenPatienceEnds) {
     for (size_t p = 0; p < N_POLICIES; p++) {
-        fake_system fake;
-        hl_runtime *runtime =
-            kit_runtime(&fake, "pu:4", &(hl_runtime_options){.workers = 2, .policy = policies[p].policy});
-        fake_device device;
-        open_device(&device, NEVER);
-        device.is.patience_ns = 20 * 1000 * 1000;
-        plan made;
-        plan_open(&made, MOST, &device, 5);
+        stage s;
+        stage_open(&s, 2, policies[p].policy, NEVER);
+        s.device.is.patience_ns = 20 * 1000 * 1000;
         bool cancelled;
-        ck_assert_int_eq(run_open(runtime, &made.graph, &cancelled), HL_SYSTEM);
+        ck_assert_int_eq(run_open(s.runtime, &s.plan.graph, &cancelled), HL_SYSTEM);
         ck_assert(cancelled);
-        ck_assert_str_eq(hl_runtime_error(runtime), "'later' failed: not done after 0.02 s");
-        ck_assert_uint_eq(device.n_aborted, device.n_started);
-        close_device(&device);
-        hl_runtime_destroy(runtime);
-        hl__task_graph_clear(&made.graph);
+        ck_assert_str_eq(hl_runtime_error(s.runtime), "'later' failed: not done after 0.02 s");
+        ck_assert_uint_eq(s.device.n_aborted, s.device.n_started);
+        stage_close(&s);
     }
 }
 END_TEST
